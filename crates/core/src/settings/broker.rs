@@ -1,0 +1,103 @@
+//! Defines the settings of the broker: `broker`.
+
+use super::curve::Curve;
+use super::endpoint::{Endpoint, Purpose};
+use super::error::SettingError;
+use super::paths::{CONTROL_SOCKET, Directories, EVENTS_SOCKET};
+use super::reader::{Field, Reader};
+
+/// Default of `broker.max_message_size`: 1 MiB.
+pub(super) const DEFAULT_MAX_MESSAGE_SIZE: usize = 1 << 20;
+
+/// `broker`: the sockets and limits of the broker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BrokerSettings {
+    /// `bind`: where clients connect. Default: `events.sock` in `runtime_dir`.
+    pub bind: Endpoint,
+    /// `pull`: where a PULL socket takes the original's wire format. Default: none.
+    pub pull: Option<Endpoint>,
+    /// `control`: where control commands are taken. Default: `control.sock` in `runtime_dir`.
+    pub control: Endpoint,
+    /// `max_message_size`: bytes that the JSON of an event's params may have, 1 KiB to 64 MiB. Default: 1 MiB.
+    pub max_message_size: usize,
+    /// `max_pending`: events that may wait; further ones are refused as overload. 1 to 1,000,000,000. Default: 1,000,000 (this
+    /// project's choice).
+    pub max_pending: u64,
+    /// `curve`: the broker's keys. Default: none, and TCP beyond the loopback is refused.
+    pub curve: Option<Curve>,
+}
+
+impl BrokerSettings {
+    /// Reads the keys of `broker`.
+    pub(super) fn read(
+        mut map: Reader<'_>,
+        directories: &Directories,
+    ) -> Result<Self, SettingError> {
+        let curve = Curve::read(&mut map)?;
+        let bind = bound(&mut map, "bind", curve.as_ref())?;
+        let control = bound(&mut map, "control", curve.as_ref())?;
+        let pull = match map.take("pull") {
+            Some(field) if field.is_false() => None,
+            Some(field) => Some(bound_field(field, curve.as_ref())?),
+            None => None,
+        };
+        let settings = Self {
+            bind: or_socket(bind, EVENTS_SOCKET, "broker.bind", directories)?,
+            pull,
+            control: or_socket(control, CONTROL_SOCKET, "broker.control", directories)?,
+            max_message_size: map.or("max_message_size", DEFAULT_MAX_MESSAGE_SIZE, |field| {
+                message_size(field, None)
+            })?,
+            max_pending: map.or("max_pending", 1_000_000, |field| {
+                field.integer(1..=1_000_000_000)
+            })?,
+            curve,
+        };
+        map.finish()?;
+        Ok(settings)
+    }
+}
+
+/// Reads the endpoint of a socket that is bound.
+pub(super) fn bound(
+    map: &mut Reader<'_>,
+    key: &'static str,
+    curve: Option<&Curve>,
+) -> Result<Option<Endpoint>, SettingError> {
+    map.optional(key, |field| bound_field(field, curve))
+}
+
+fn bound_field(field: Field<'_>, curve: Option<&Curve>) -> Result<Endpoint, SettingError> {
+    let key = field.key.clone();
+    let endpoint = field
+        .endpoint(Purpose::Bind)?
+        .guarded(&key, curve, "broker.curve")?;
+    if !endpoint.is_local() && curve.is_some_and(|curve| curve.secret.is_none()) {
+        return Err(SettingError::Missing {
+            key: "broker.curve.secret".to_owned(),
+            why: "a socket that is bound beyond the loopback needs it",
+            set: "it to the secret key that `proletarier keygen` printed",
+        });
+    }
+    Ok(endpoint)
+}
+
+/// The endpoint, or the socket of this file in `runtime_dir`.
+pub(super) fn or_socket(
+    endpoint: Option<Endpoint>,
+    file: &str,
+    key: &str,
+    directories: &Directories,
+) -> Result<Endpoint, SettingError> {
+    match endpoint {
+        Some(endpoint) => Ok(endpoint),
+        None => directories.endpoint(file, key, "state_dir or runtime_dir, or this key"),
+    }
+}
+
+/// Reads a limit of bytes of a message: 1 KiB to 64 MiB or to `most`.
+pub(super) fn message_size(field: Field<'_>, most: Option<usize>) -> Result<usize, SettingError> {
+    let most = most.map_or(64 << 20, |most| most as u64);
+    // At most 64 MiB: every usize holds it.
+    field.size(1024..=most).map(|size| size as usize)
+}
