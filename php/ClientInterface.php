@@ -1,0 +1,54 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Proletarier;
+
+/**
+ * What an application triggers events with. The service is named Proletarier\ClientInterface, with the alias Proletarier\Client.
+ *
+ * The extension defines this interface itself; this file is its reference, and is loaded only where the extension is absent.
+ */
+interface ClientInterface
+{
+    /**
+     * Hands an event to the background and returns its id.
+     *
+     * @param string|object $event a name of 1 to 255 bytes of UTF-8, not '', '0' or '*'; or an event, any object with getName() and getParams()
+     * @param array<array-key, mixed> $params what can be said in JSON; listeners get it as arrays. Merged over the params of an event object
+     * @param array{
+     *     confirm?: Confirm|'none'|'deferred'|'accepted'|'synced',
+     *     delay?: int|float,
+     *     at?: \DateTimeInterface,
+     *     expires?: int|float|\DateTimeInterface,
+     *     queue?: string,
+     *     key?: string,
+     *     unique?: string,
+     *     id?: string,
+     *     headers?: array<string, string>,
+     *     spool?: bool,
+     * } $options delay (seconds) and at exclude each other; null means not given
+     *
+     * @throws Exception\InvalidArgument for a wrong name or option
+     * @throws Exception\Unencodable for params that JSON cannot say
+     * @throws Exception\MessageTooLarge for params over broker.max_message_size bytes of JSON
+     * @throws Exception\BrokerUnavailable where the event can neither be confirmed as asked nor be spooled
+     * @throws Exception\Overloaded where the broker has as many events waiting as it may have
+     * @throws Exception\Rejected where the broker refuses the event
+     */
+    public function trigger(string|object $event, array $params = [], array $options = []): string;
+
+    /**
+     * Waits until every event of this process is confirmed or in the spool.
+     *
+     * @param float|null $timeout seconds; null: the client's own timeout
+     *
+     * @return int events that are neither, when the time is over
+     */
+    public function flush(?float $timeout = null): int;
+
+    /**
+     * How many events of this process went to the spool.
+     */
+    public function spooled(): int;
+}

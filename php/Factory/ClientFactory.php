@@ -1,0 +1,36 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Proletarier\Factory;
+
+use Proletarier\Client;
+use Proletarier\ClientInterface;
+use Proletarier\Extension;
+use Proletarier\Settings;
+use Proletarier\Testing\MockClient;
+
+/**
+ * Makes the client that the application's configuration describes; with `client.mock`, one that sends nothing.
+ *
+ * Like all factories here it names no interface of a container, and works with every ServiceManager and PSR-11.
+ */
+final class ClientFactory
+{
+    public function __invoke($container, $name = null, $options = null): ClientInterface
+    {
+        $settings = Settings::of($container);
+        $client = $settings['client'] ?? [];
+        $broker = $settings['broker'] ?? [];
+        if ($client['mock'] ?? false) {
+            return new MockClient($broker['max_message_size'] ?? MockClient::MAX_MESSAGE_SIZE);
+        }
+        Extension::assertLoaded();
+        $connect = $client['connect'] ?? $broker['bind'] ?? null;
+        unset($client['connect'], $client['mock']);
+        $client += array_intersect_key($settings, ['state_dir' => 1, 'runtime_dir' => 1])
+            + array_intersect_key($broker, ['max_message_size' => 1]);
+
+        return new Client($connect, $client);
+    }
+}

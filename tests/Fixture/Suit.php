@@ -1,0 +1,11 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Proletarier\Tests\Fixture;
+
+enum Suit
+{
+    case Hearts;
+    case Spades;
+}
