@@ -6,7 +6,7 @@ use thiserror::Error;
 pub const MAX_NAME_LENGTH: usize = 255;
 
 /// Why a name is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NameError {
     /// The name is ''.
     #[error("an event's name is empty: 1 to {MAX_NAME_LENGTH} bytes of UTF-8 are allowed")]
