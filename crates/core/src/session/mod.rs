@@ -8,10 +8,8 @@ mod numbers;
 
 pub use numbers::{MAX_GAPS, Numbers, Observed};
 
+use crate::frame::Session;
 use std::collections::{BTreeSet, HashMap};
-
-/// A client process: 16 random bytes.
-type Session = [u8; 16];
 
 /// How long a silent session is remembered, in microseconds: 7 days (this project's choice; it outlasts a spool that waits over a
 /// long weekend).
