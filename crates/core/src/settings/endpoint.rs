@@ -118,15 +118,9 @@ pub(super) enum Purpose {
 impl Field<'_> {
     /// An endpoint.
     pub fn endpoint(self, purpose: Purpose) -> Result<Endpoint, SettingError> {
-        let allowed = match purpose {
-            Purpose::Bind => {
-                "an endpoint such as 'ipc:///absolute/path' or 'tcp://127.0.0.1:5555' (a port from 1 to 65535)"
-            }
-            Purpose::Connect => {
-                "an endpoint to connect to, such as 'ipc:///absolute/path' or 'tcp://127.0.0.1:5555' (no wildcards)"
-            }
-        };
-        let refused = self.refuse_plainly(allowed);
+        let refused = self.refuse_plainly(
+            "an endpoint such as 'ipc:///absolute/path' or 'tcp://127.0.0.1:5555' (a port from 1 to 65535)",
+        );
         let text = self.value.as_str().filter(|text| !text.contains('\0'));
         if let Some(path) = text.and_then(|text| text.strip_prefix("ipc://")) {
             // ZeroMQ would also take a relative path (another place in each process), `*` and abstract sockets (`@name`), which
@@ -152,13 +146,9 @@ fn tcp(rest: &str, purpose: Purpose) -> Option<Endpoint> {
         address(host)?;
     } else {
         let named = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        let any = host == "*" && purpose == Purpose::Bind;
-        if host.is_empty() || !(any || host.bytes().all(named)) {
+        if host.is_empty() || !(host == "*" || host.bytes().all(named)) {
             return None;
         }
-    }
-    if purpose == Purpose::Connect && is_any(host) {
-        return None;
     }
     // Binding takes addresses and interfaces; ZeroMQ finds no device "localhost".
     let host = if purpose == Purpose::Bind && host == "localhost" {
@@ -166,9 +156,14 @@ fn tcp(rest: &str, purpose: Purpose) -> Option<Endpoint> {
     } else {
         host
     };
-    Some(Endpoint::Tcp {
+    let endpoint = Endpoint::Tcp {
         host: host.to_owned(),
         port,
+    };
+    Some(match purpose {
+        Purpose::Bind => endpoint,
+        // What a client takes from broker.bind may be any address.
+        Purpose::Connect => endpoint.reached_locally(),
     })
 }
 
@@ -248,9 +243,6 @@ mod tests {
             assert!(read(text, Purpose::Bind).is_err(), "{text}");
             assert!(read(text, Purpose::Connect).is_err(), "{text}");
         }
-        for text in ["tcp://*:5555", "tcp://0.0.0.0:5555", "tcp://[::]:5555"] {
-            assert!(read(text, Purpose::Connect).is_err(), "{text}");
-        }
     }
 
     #[test]
@@ -291,6 +283,7 @@ mod tests {
                     .to_string(),
                 reached
             );
+            assert_eq!(read(bound, Purpose::Connect).unwrap().to_string(), reached);
         }
     }
 
