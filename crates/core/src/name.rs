@@ -12,17 +12,13 @@ pub enum NameError {
     #[error("an event's name is empty: 1 to {MAX_NAME_LENGTH} bytes of UTF-8 are allowed")]
     Empty,
     /// The name is '0' or '*', which EventManagers treat specially.
-    #[error(
-        "an event can't be named '{0}', which an EventManager treats specially ('', '0' and '*' are reserved)"
-    )]
+    #[error("an event can't be named '{0}', which an EventManager treats specially ('', '0' and '*' are reserved)")]
     Reserved(&'static str),
     /// The name is too long.
     #[error("an event's name has {0} bytes: 1 to {MAX_NAME_LENGTH} bytes of UTF-8 are allowed")]
     TooLong(usize),
     /// The name is not UTF-8.
-    #[error(
-        "an event's name is not valid UTF-8 at byte {0}: 1 to {MAX_NAME_LENGTH} bytes of UTF-8 are allowed"
-    )]
+    #[error("an event's name is not valid UTF-8 at byte {0}: 1 to {MAX_NAME_LENGTH} bytes of UTF-8 are allowed")]
     NotUtf8(usize),
 }
 
@@ -46,17 +42,7 @@ mod tests {
 
     #[test]
     fn accepts() {
-        for name in [
-            "a",
-            "1",
-            "00",
-            "**",
-            "account.*",
-            "account.created",
-            "größe",
-            " ",
-            "a\0b",
-        ] {
+        for name in ["a", "1", "00", "**", "account.*", "account.created", "größe", " ", "a\0b"] {
             assert_eq!(check_name(name.as_bytes()), Ok(name));
         }
         assert!(check_name(&[b'a'; 255]).is_ok());
@@ -73,11 +59,7 @@ mod tests {
 
     #[test]
     fn messages_say_the_limit() {
-        assert!(
-            NameError::TooLong(256)
-                .to_string()
-                .contains("256 bytes: 1 to 255 bytes")
-        );
+        assert!(NameError::TooLong(256).to_string().contains("256 bytes: 1 to 255 bytes"));
         assert!(NameError::Empty.to_string().contains("1 to 255 bytes"));
         assert!(NameError::Reserved("0").to_string().contains("'0'"));
     }

@@ -41,9 +41,7 @@ fn distance(a: &[char], b: &[char]) -> usize {
         let mut row = Vec::with_capacity(b.len() + 1);
         row.push(i + 1);
         for (j, &y) in b.iter().enumerate() {
-            let mut least = (last[j] + usize::from(x != y))
-                .min(last[j + 1] + 1)
-                .min(row[j] + 1);
+            let mut least = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
                 least = least.min(before_last[j - 1] + 1);
             }
@@ -85,23 +83,12 @@ mod tests {
         assert_eq!(nearest("pool_sise", known), Some("pool_size"));
         assert_eq!(nearest("poolsize", known), Some("pool_size"));
         assert_eq!(nearest("conect", known), Some("connect"));
-        assert_eq!(
-            nearest("mix", known),
-            Some("min"),
-            "the first of the equally near"
-        );
-        assert_eq!(
-            nearest("wroker", ["broker", "worker"]),
-            Some("worker"),
-            "by the first letter"
-        );
+        assert_eq!(nearest("mix", known), Some("min"), "the first of the equally near");
+        assert_eq!(nearest("wroker", ["broker", "worker"]), Some("worker"), "by the first letter");
         assert_eq!(nearest("serializer", known), None);
         assert_eq!(nearest("", known), None);
         assert_eq!(nearest("x", ["y"]), None);
-        assert_eq!(
-            nearest("account.create", ["account.created", "order.created"]),
-            Some("account.created")
-        );
+        assert_eq!(nearest("account.create", ["account.created", "order.created"]), Some("account.created"));
     }
 
     #[test]

@@ -79,11 +79,7 @@ mod tests {
             ("Account", "account", false),
             ("", "a", false),
         ] {
-            assert_eq!(
-                Pattern::new(pattern).matches(name),
-                expected,
-                "{pattern} {name}"
-            );
+            assert_eq!(Pattern::new(pattern).matches(name), expected, "{pattern} {name}");
         }
     }
 
@@ -95,9 +91,7 @@ mod tests {
 
     #[test]
     fn the_most_specific_comes_first() {
-        let mut patterns: Vec<_> = ["*", "account.*", "a*", "a", "*.created"]
-            .map(Pattern::new)
-            .into();
+        let mut patterns: Vec<_> = ["*", "account.*", "a*", "a", "*.created"].map(Pattern::new).into();
         patterns.sort_by(Pattern::by_specificity);
         let order: Vec<_> = patterns.iter().map(Pattern::as_str).collect();
         assert_eq!(order, ["a", "*.created", "account.*", "a*", "*"]);

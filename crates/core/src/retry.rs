@@ -55,11 +55,7 @@ impl RetryPolicy {
         let chance = dice as f64 / u64::MAX as f64;
         let seconds = shortest + (longest - shortest) * chance;
         // Rounding may lead past the limit by a nanosecond; a number that no Duration holds is the limit, too.
-        Some(
-            Duration::try_from_secs_f64(seconds)
-                .unwrap_or(self.max_delay)
-                .min(self.max_delay),
-        )
+        Some(Duration::try_from_secs_f64(seconds).unwrap_or(self.max_delay).min(self.max_delay))
     }
 }
 
@@ -70,17 +66,12 @@ mod tests {
     const HALF: u64 = u64::MAX / 2;
 
     fn seconds(policy: &RetryPolicy, spent: u16, dice: u64) -> Option<f64> {
-        policy
-            .next(spent, dice)
-            .map(|pause| (pause.as_secs_f64() * 1000.0).round() / 1000.0)
+        policy.next(spent, dice).map(|pause| (pause.as_secs_f64() * 1000.0).round() / 1000.0)
     }
 
     #[test]
     fn defaults_grow_threefold_to_an_hour() {
-        let policy = RetryPolicy {
-            jitter: 0.0,
-            ..RetryPolicy::default()
-        };
+        let policy = RetryPolicy { jitter: 0.0, ..RetryPolicy::default() };
         let pauses: Vec<_> = (1..=8).map(|spent| seconds(&policy, spent, 1)).collect();
         let expected = [5.0, 15.0, 45.0, 135.0, 405.0, 1215.0, 3600.0];
         assert_eq!(pauses[..7], expected.map(Some));
@@ -97,20 +88,14 @@ mod tests {
         assert_eq!(seconds(&policy, 7, 0), Some(2880.0));
         assert_eq!(seconds(&policy, 7, HALF), Some(3240.0));
         assert_eq!(seconds(&policy, 7, u64::MAX), Some(3600.0));
-        let wild = RetryPolicy {
-            jitter: 1.0,
-            ..policy
-        };
+        let wild = RetryPolicy { jitter: 1.0, ..policy };
         assert_eq!(seconds(&wild, 1, 0), Some(0.0));
         assert_eq!(seconds(&wild, 1, u64::MAX), Some(10.0));
     }
 
     #[test]
     fn spent_attempts_end_it() {
-        let once = RetryPolicy {
-            max_attempts: 1,
-            ..RetryPolicy::default()
-        };
+        let once = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
         assert_eq!(once.next(1, 0), None);
         assert_eq!(once.next(u16::MAX, 0), None);
         assert!(once.next(0, 0).is_some(), "no attempt counted yet");
@@ -129,25 +114,13 @@ mod tests {
             for dice in [0, HALF, u64::MAX] {
                 for delay in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
                     for multiplier in [100.0, f64::NAN, f64::INFINITY, -1.0] {
-                        let policy = RetryPolicy {
-                            delay,
-                            multiplier,
-                            ..policy
-                        };
-                        assert!(
-                            policy
-                                .next(spent, dice)
-                                .is_some_and(|pause| pause <= policy.max_delay)
-                        );
+                        let policy = RetryPolicy { delay, multiplier, ..policy };
+                        assert!(policy.next(spent, dice).is_some_and(|pause| pause <= policy.max_delay));
                     }
                 }
             }
         }
-        let endless = RetryPolicy {
-            max_delay: Duration::MAX,
-            delay: Duration::MAX,
-            ..policy
-        };
+        let endless = RetryPolicy { max_delay: Duration::MAX, delay: Duration::MAX, ..policy };
         assert!(endless.next(5, u64::MAX).is_some());
     }
 }

@@ -63,11 +63,7 @@ pub(super) struct ChildView {
 impl ChildView {
     pub fn new(planned: bool) -> Self {
         Self {
-            standing: if planned {
-                Standing::Due(Mono(0))
-            } else {
-                Standing::Gone
-            },
+            standing: if planned { Standing::Due(Mono(0)) } else { Standing::Gone },
             // A child that isn't part of this daemon keeps nobody waiting.
             ever_ready: !planned,
             respawn: Respawn::new(),

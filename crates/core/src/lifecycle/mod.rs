@@ -162,9 +162,7 @@ impl Lifecycle {
             State::Draining => {
                 let next = match self.deadlines.killed {
                     Some(killed) => killed,
-                    None if self.zygote.is_running()
-                        && self.zygote.standing != Standing::Running(Pressed::Killed) =>
-                    {
+                    None if self.zygote.is_running() && self.zygote.standing != Standing::Running(Pressed::Killed) => {
                         self.deadlines.workers
                     }
                     None => self.deadlines.all,
@@ -233,17 +231,9 @@ impl Lifecycle {
     }
 
     fn drain(&mut self, now: Mono) {
-        let settle = if self.plan.broker {
-            (self.plan.grace / 5).min(SETTLE_TIME)
-        } else {
-            0
-        };
+        let settle = if self.plan.broker { (self.plan.grace / 5).min(SETTLE_TIME) } else { 0 };
         self.state = State::Draining;
-        self.deadlines = Deadlines {
-            workers: now.plus(self.plan.grace - settle),
-            all: now.plus(self.plan.grace),
-            killed: None,
-        };
+        self.deadlines = Deadlines { workers: now.plus(self.plan.grace - settle), all: now.plus(self.plan.grace), killed: None };
         self.zygote.give_up();
     }
 

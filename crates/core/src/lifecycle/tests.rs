@@ -8,11 +8,7 @@ use super::State::{Draining, Running, Starting, Stopped};
 use super::*;
 
 const MS: u64 = 1000;
-const ALL: Plan = Plan {
-    broker: true,
-    zygote: true,
-    grace: 25_000 * MS,
-};
+const ALL: Plan = Plan { broker: true, zygote: true, grace: 25_000 * MS };
 
 /// Milliseconds, input, the actions that follow, the state after.
 type Step<'a> = (u64, Input, &'a [Action], State);
@@ -57,14 +53,7 @@ fn a_whole_life() {
 #[test]
 fn what_never_worked_stops_the_daemon() {
     for exit in [Status(EXIT_BOOT_FAILED), Status(255), Status(0), By(11)] {
-        run(
-            "broker",
-            ALL,
-            &[
-                (0, Tick, &[Start(Broker)], Starting),
-                (5, Exited(Broker, exit), &[Quit(1)], Stopped),
-            ],
-        );
+        run("broker", ALL, &[(0, Tick, &[Start(Broker)], Starting), (5, Exited(Broker, exit), &[Quit(1)], Stopped)]);
         run(
             "zygote",
             ALL,
@@ -84,12 +73,7 @@ fn the_dead_are_replaced_with_growing_pauses() {
         "replaced",
         &[
             (20_000, Exited(Broker, By(9)), &[Start(Broker)], Running),
-            (
-                20_005,
-                Exited(Broker, Status(EXIT_BOOT_FAILED)),
-                &[],
-                Running,
-            ),
+            (20_005, Exited(Broker, Status(EXIT_BOOT_FAILED)), &[], Running),
             (20_050, Tick, &[], Running),
             (20_060, Exited(Zygote, By(9)), &[Start(Zygote)], Running),
             (20_105, Tick, &[Start(Broker)], Running),
@@ -98,12 +82,7 @@ fn the_dead_are_replaced_with_growing_pauses() {
             (20_320, Tick, &[Start(Broker)], Running),
             (30_320, Exited(Broker, Status(1)), &[Start(Broker)], Running),
             (30_320, Exited(Zygote, Status(0)), &[Start(Zygote)], Running),
-            (
-                30_330,
-                Exited(Zygote, Status(EXIT_BOOT_FAILED)),
-                &[],
-                Running,
-            ),
+            (30_330, Exited(Zygote, Status(EXIT_BOOT_FAILED)), &[], Running),
         ],
     );
     assert_eq!(lifecycle.next_wake(), Some(Mono(30_430 * MS)));
@@ -175,10 +154,7 @@ fn the_deadline_kills_workers_first() {
     assert_eq!(lifecycle.next_wake(), Some(Mono(26_000 * MS)));
     let mut lifecycle = lifecycle;
     assert_eq!(lifecycle.handle(Tick, Mono(26_000 * MS)), [KillAll]);
-    assert_eq!(
-        lifecycle.handle(Exited(Broker, By(9)), Mono(26_001 * MS)),
-        [Quit(1)]
-    );
+    assert_eq!(lifecycle.handle(Exited(Broker, By(9)), Mono(26_001 * MS)), [Quit(1)]);
 }
 
 #[test]
@@ -231,12 +207,7 @@ fn signals_while_starting() {
             (0, Tick, &[Start(Broker)], Starting),
             (1, Ready(Broker), &[Start(Zygote)], Starting),
             (2, Signal, &[Stop(Zygote)], Draining),
-            (
-                3,
-                Exited(Zygote, Status(EXIT_BOOT_FAILED)),
-                &[Stop(Broker)],
-                Draining,
-            ),
+            (3, Exited(Zygote, Status(EXIT_BOOT_FAILED)), &[Stop(Broker)], Draining),
             (4, Exited(Broker, Status(0)), &[Quit(0)], Stopped),
         ],
     );
@@ -257,10 +228,7 @@ fn a_signal_while_a_child_is_waited_for() {
 
 #[test]
 fn parts_of_a_daemon_live_alone() {
-    let broker = Plan {
-        zygote: false,
-        ..ALL
-    };
+    let broker = Plan { zygote: false, ..ALL };
     run(
         "broker alone",
         broker,
@@ -271,10 +239,7 @@ fn parts_of_a_daemon_live_alone() {
             (60, Exited(Broker, Status(0)), &[Quit(0)], Stopped),
         ],
     );
-    let workers = Plan {
-        broker: false,
-        ..ALL
-    };
+    let workers = Plan { broker: false, ..ALL };
     run(
         "workers alone",
         workers,
@@ -321,9 +286,7 @@ fn an_exit_is_counted_once() {
 fn every_daemon_ends_in_time() {
     let mut random: u64 = 7;
     let mut next = move |below: u64| {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % below
     };
     for history in 0..5000 {
@@ -354,10 +317,7 @@ fn every_daemon_ends_in_time() {
                 told = Some(now);
             }
             let wake = lifecycle.next_wake();
-            assert!(
-                wake.is_none_or(|wake| wake > now),
-                "history {history}: wakes for nothing"
-            );
+            assert!(wake.is_none_or(|wake| wake > now), "history {history}: wakes for nothing");
             // Mostly time passes; a deadline is met, late by chance.
             now = match wake {
                 Some(wake) if next(2) == 0 => wake.plus(next(3)),
@@ -372,23 +332,13 @@ fn every_daemon_ends_in_time() {
                 1 | 2 if alive[child as usize] => Ready(child),
                 3 if alive[child as usize] => {
                     alive[child as usize] = false;
-                    Exited(
-                        child,
-                        if next(2) == 0 {
-                            Status(next(4) as i32)
-                        } else {
-                            By(9)
-                        },
-                    )
+                    Exited(child, if next(2) == 0 { Status(next(4) as i32) } else { By(9) })
                 }
                 _ => Tick,
             };
             actions = lifecycle.handle(input, now);
             if let Some(told) = told {
-                assert!(
-                    now.since(told) < ALL.grace + KILL_TIME + 1000,
-                    "history {history}"
-                );
+                assert!(now.since(told) < ALL.grace + KILL_TIME + 1000, "history {history}");
             }
         }
         assert!(lifecycle.handle(Tick, now).is_empty());

@@ -46,12 +46,7 @@ impl Sessions {
     /// At most `limit` sessions (at least 1), each until it has been silent for `age` microseconds. One session more, and the one that
     /// has been silent for longest is no longer remembered.
     pub fn new(limit: usize, age: u64) -> Self {
-        Self {
-            age,
-            limit: limit.max(1),
-            sessions: HashMap::new(),
-            silent: BTreeSet::new(),
-        }
+        Self { age, limit: limit.max(1), sessions: HashMap::new(), silent: BTreeSet::new() }
     }
 
     /// Remembers a number of a session; tells whether it is new.

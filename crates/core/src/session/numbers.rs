@@ -46,10 +46,7 @@ impl Numbers {
         }
         let at = self.gaps.partition_point(|(first, _)| *first < number);
         let joins_before = at > 0 && self.gaps[at - 1].1 + 1 == number;
-        let joins_after = self
-            .gaps
-            .get(at)
-            .is_some_and(|(first, _)| *first == number + 1);
+        let joins_after = self.gaps.get(at).is_some_and(|(first, _)| *first == number + 1);
         match (joins_before, joins_after) {
             (true, true) => {
                 self.gaps[at - 1].1 = self.gaps[at].1;
@@ -199,17 +196,9 @@ mod tests {
             assert!(numbers.gaps().len() <= MAX_GAPS);
         }
         for index in 0..3000 {
-            assert_eq!(
-                numbers.observe(2 * index),
-                New,
-                "never seen, so never a copy"
-            );
+            assert_eq!(numbers.observe(2 * index), New, "never seen, so never a copy");
         }
-        assert_eq!(
-            numbers.observe(odd(2999)),
-            Seen,
-            "the newest are remembered"
-        );
+        assert_eq!(numbers.observe(odd(2999)), Seen, "the newest are remembered");
     }
 
     #[test]
@@ -218,9 +207,7 @@ mod tests {
         let mut set = HashSet::new();
         let mut random: u64 = 1;
         for _ in 0..20_000 {
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let number = (random >> 33) % 700;
             if random >> 60 == 0 {
                 numbers.forget(number);
@@ -231,10 +218,7 @@ mod tests {
             }
             let gaps = numbers.gaps();
             assert!(gaps.iter().all(|(first, last)| first <= last));
-            assert!(
-                gaps.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0),
-                "{gaps:?}"
-            );
+            assert!(gaps.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0), "{gaps:?}");
         }
     }
 }

@@ -29,10 +29,7 @@ pub struct BrokerSettings {
 
 impl BrokerSettings {
     /// Reads the keys of `broker`.
-    pub(super) fn read(
-        mut map: Reader<'_>,
-        directories: &Directories,
-    ) -> Result<Self, SettingError> {
+    pub(super) fn read(mut map: Reader<'_>, directories: &Directories) -> Result<Self, SettingError> {
         let curve = Curve::read(&mut map)?;
         let bind = bound(&mut map, "bind", curve.as_ref())?;
         let control = bound(&mut map, "control", curve.as_ref())?;
@@ -45,12 +42,8 @@ impl BrokerSettings {
             bind: or_socket(bind, EVENTS_SOCKET, "broker.bind", directories)?,
             pull,
             control: or_socket(control, CONTROL_SOCKET, "broker.control", directories)?,
-            max_message_size: map.or("max_message_size", DEFAULT_MAX_MESSAGE_SIZE, |field| {
-                message_size(field, None)
-            })?,
-            max_pending: map.or("max_pending", 1_000_000, |field| {
-                field.integer(1..=1_000_000_000)
-            })?,
+            max_message_size: map.or("max_message_size", DEFAULT_MAX_MESSAGE_SIZE, |field| message_size(field, None))?,
+            max_pending: map.or("max_pending", 1_000_000, |field| field.integer(1..=1_000_000_000))?,
             curve,
         };
         map.finish()?;
@@ -59,19 +52,13 @@ impl BrokerSettings {
 }
 
 /// Reads the endpoint of a socket that is bound.
-pub(super) fn bound(
-    map: &mut Reader<'_>,
-    key: &'static str,
-    curve: Option<&Curve>,
-) -> Result<Option<Endpoint>, SettingError> {
+pub(super) fn bound(map: &mut Reader<'_>, key: &'static str, curve: Option<&Curve>) -> Result<Option<Endpoint>, SettingError> {
     map.optional(key, |field| bound_field(field, curve))
 }
 
 fn bound_field(field: Field<'_>, curve: Option<&Curve>) -> Result<Endpoint, SettingError> {
     let key = field.key.clone();
-    let endpoint = field
-        .endpoint(Purpose::Bind)?
-        .guarded(&key, curve, "broker.curve")?;
+    let endpoint = field.endpoint(Purpose::Bind)?.guarded(&key, curve, "broker.curve")?;
     if !endpoint.is_local() && curve.is_some_and(|curve| curve.secret.is_none()) {
         return Err(SettingError::Missing {
             key: "broker.curve.secret".to_owned(),

@@ -25,19 +25,12 @@ pub enum Confirm {
 
 impl Confirm {
     /// Every level with its word, the weakest first.
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("none", Self::None),
-        ("deferred", Self::Deferred),
-        ("accepted", Self::Accepted),
-        ("synced", Self::Synced),
-    ];
+    pub const ALL: [(&'static str, Self); 4] =
+        [("none", Self::None), ("deferred", Self::Deferred), ("accepted", Self::Accepted), ("synced", Self::Synced)];
 
     /// The level of this word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(known, _)| *known == word)
-            .map(|(_, level)| *level)
+        Self::ALL.iter().find(|(known, _)| *known == word).map(|(_, level)| *level)
     }
 
     /// The word of this level.
@@ -89,23 +82,10 @@ impl ClientSettings {
         let directories = Directories::read(&mut map)?;
         let curve = Curve::read(&mut map)?;
         let given = connect.map(|text| Value::String(text.to_owned()));
-        let given = given.as_ref().map(|value| Field {
-            key: "connect".to_owned(),
-            value,
-            secret: false,
-        });
-        let surroundings = Surroundings {
-            directories: &directories,
-            curve,
-            curve_key: "curve",
-            max_message_size: None,
-        };
+        let given = given.as_ref().map(|value| Field { key: "connect".to_owned(), value, secret: false });
+        let surroundings = Surroundings { directories: &directories, curve, curve_key: "curve", max_message_size: None };
         let settings = Self::read(&mut map, given, surroundings, || {
-            directories.endpoint(
-                EVENTS_SOCKET,
-                "connect",
-                "state_dir or runtime_dir, or connect",
-            )
+            directories.endpoint(EVENTS_SOCKET, "connect", "state_dir or runtime_dir, or connect")
         })?;
         map.finish()?;
         Ok(settings)
@@ -118,12 +98,7 @@ impl ClientSettings {
         surroundings: Surroundings<'_>,
         default_connect: impl FnOnce() -> Result<Endpoint, SettingError>,
     ) -> Result<Self, SettingError> {
-        let Surroundings {
-            directories,
-            curve,
-            curve_key,
-            max_message_size,
-        } = surroundings;
+        let Surroundings { directories, curve, curve_key, max_message_size } = surroundings;
         let connect_key = map.full_key("connect");
         let configured = map.optional("connect", |field| field.endpoint(Purpose::Connect))?;
         let connect = match (connect, configured) {
@@ -135,17 +110,11 @@ impl ClientSettings {
         Ok(Self {
             connect: connect.guarded(&connect_key, curve.as_ref(), curve_key)?,
             mock: map.or("mock", false, |field| field.boolean())?,
-            confirm: map.or("confirm", Confirm::Deferred, |field| {
-                field.word(&Confirm::ALL)
-            })?,
-            timeout: map.or("timeout", Duration::from_millis(250), |field| {
-                field.seconds(0.001..=60.0)
-            })?,
+            confirm: map.or("confirm", Confirm::Deferred, |field| field.word(&Confirm::ALL))?,
+            timeout: map.or("timeout", Duration::from_millis(250), |field| field.seconds(0.001..=60.0))?,
             spool: read_spool(map, directories)?,
             spool_max: map.or("spool_max", 1 << 30, |field| field.size(1 << 20..=1 << 40))?,
-            max_message_size: map.or("max_message_size", most, |field| {
-                message_size(field, max_message_size)
-            })?,
+            max_message_size: map.or("max_message_size", most, |field| message_size(field, max_message_size))?,
             curve,
         })
     }
@@ -162,10 +131,7 @@ pub(super) struct Surroundings<'a> {
 }
 
 fn read_spool(map: &mut Reader<'_>, directories: &Directories) -> Result<Spool, SettingError> {
-    let default = directories
-        .state
-        .as_ref()
-        .map(|state| Spool::Directory(state.join("spool")));
+    let default = directories.state.as_ref().map(|state| Spool::Directory(state.join("spool")));
     let Some(field) = map.take("spool") else {
         return Ok(default.unwrap_or(Spool::Off));
     };
@@ -176,8 +142,6 @@ fn read_spool(map: &mut Reader<'_>, directories: &Directories) -> Result<Spool, 
             why: "its directory is below state_dir, which is not set",
             set: "state_dir, or give a directory",
         }),
-        _ => field
-            .unless_false(|field| field.path())
-            .map(|path| path.map_or(Spool::Off, Spool::Directory)),
+        _ => field.unless_false(|field| field.path()).map(|path| path.map_or(Spool::Off, Spool::Directory)),
     }
 }

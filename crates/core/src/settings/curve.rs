@@ -16,10 +16,7 @@ pub struct Curve {
 impl fmt::Debug for Curve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secret = self.secret.as_ref().map(|_| "(not shown)");
-        f.debug_struct("Curve")
-            .field("public", &self.public)
-            .field("secret", &secret)
-            .finish()
+        f.debug_struct("Curve").field("public", &self.public).field("secret", &secret).finish()
     }
 }
 
@@ -44,8 +41,7 @@ impl Curve {
 }
 
 fn z85(field: Field<'_>) -> Result<String, SettingError> {
-    let is_z85 =
-        |byte: u8| byte.is_ascii_alphanumeric() || b".-:+=^!/*?&<>()[]{}@%$#".contains(&byte);
+    let is_z85 = |byte: u8| byte.is_ascii_alphanumeric() || b".-:+=^!/*?&<>()[]{}@%$#".contains(&byte);
     field
         .value
         .as_str()

@@ -46,10 +46,7 @@ impl Endpoint {
     pub fn is_local(&self) -> bool {
         match self {
             Self::Ipc(_) => true,
-            Self::Tcp { host, .. } => {
-                host == "localhost"
-                    || address(host).is_some_and(|ip| ip.to_canonical().is_loopback())
-            }
+            Self::Tcp { host, .. } => host == "localhost" || address(host).is_some_and(|ip| ip.to_canonical().is_loopback()),
         }
     }
 
@@ -62,35 +59,19 @@ impl Endpoint {
     pub(super) fn reached_locally(&self) -> Self {
         match self {
             Self::Tcp { host, port } if is_any(host) => {
-                let host = if host.starts_with('[') {
-                    "[::1]"
-                } else {
-                    "127.0.0.1"
-                };
-                Self::Tcp {
-                    host: host.to_owned(),
-                    port: *port,
-                }
+                let host = if host.starts_with('[') { "[::1]" } else { "127.0.0.1" };
+                Self::Tcp { host: host.to_owned(), port: *port }
             }
             other => other.clone(),
         }
     }
 
     /// Refuses an endpoint that other machines reach where there are no keys.
-    pub(super) fn guarded(
-        self,
-        key: &str,
-        curve: Option<&Curve>,
-        set: &'static str,
-    ) -> Result<Self, SettingError> {
+    pub(super) fn guarded(self, key: &str, curve: Option<&Curve>, set: &'static str) -> Result<Self, SettingError> {
         if self.is_local() || curve.is_some() {
             return Ok(self);
         }
-        Err(SettingError::Exposed {
-            key: key.to_owned(),
-            endpoint: self.to_string(),
-            set,
-        })
+        Err(SettingError::Exposed { key: key.to_owned(), endpoint: self.to_string(), set })
     }
 
     /// The unix socket of this path, for the endpoint `key`; `set` is what to set where the path is too long.
@@ -118,9 +99,8 @@ pub(super) enum Purpose {
 impl Field<'_> {
     /// An endpoint.
     pub fn endpoint(self, purpose: Purpose) -> Result<Endpoint, SettingError> {
-        let refused = self.refuse_plainly(
-            "an endpoint such as 'ipc:///absolute/path' or 'tcp://127.0.0.1:5555' (a port from 1 to 65535)",
-        );
+        let refused =
+            self.refuse_plainly("an endpoint such as 'ipc:///absolute/path' or 'tcp://127.0.0.1:5555' (a port from 1 to 65535)");
         let text = self.value.as_str().filter(|text| !text.contains('\0'));
         if let Some(path) = text.and_then(|text| text.strip_prefix("ipc://")) {
             // ZeroMQ would also take a relative path (another place in each process), `*` and abstract sockets (`@name`), which
@@ -130,9 +110,7 @@ impl Field<'_> {
             }
             return Endpoint::at_path(path.into(), &self.key, &self.key);
         }
-        text.and_then(|text| text.strip_prefix("tcp://"))
-            .and_then(|rest| tcp(rest, purpose))
-            .ok_or(refused)
+        text.and_then(|text| text.strip_prefix("tcp://")).and_then(|rest| tcp(rest, purpose)).ok_or(refused)
     }
 }
 
@@ -151,15 +129,8 @@ fn tcp(rest: &str, purpose: Purpose) -> Option<Endpoint> {
         }
     }
     // Binding takes addresses and interfaces; ZeroMQ finds no device "localhost".
-    let host = if purpose == Purpose::Bind && host == "localhost" {
-        "127.0.0.1"
-    } else {
-        host
-    };
-    let endpoint = Endpoint::Tcp {
-        host: host.to_owned(),
-        port,
-    };
+    let host = if purpose == Purpose::Bind && host == "localhost" { "127.0.0.1" } else { host };
+    let endpoint = Endpoint::Tcp { host: host.to_owned(), port };
     Some(match purpose {
         Purpose::Bind => endpoint,
         // What a client takes from broker.bind may be any address.
@@ -169,11 +140,7 @@ fn tcp(rest: &str, purpose: Purpose) -> Option<Endpoint> {
 
 fn address(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[') {
-        Some(rest) => rest
-            .strip_suffix(']')?
-            .parse::<Ipv6Addr>()
-            .ok()
-            .map(IpAddr::V6),
+        Some(rest) => rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
         None => host.parse().ok(),
     }
 }
@@ -189,12 +156,7 @@ mod tests {
 
     fn read(text: &str, purpose: Purpose) -> Result<Endpoint, SettingError> {
         let value: Value = json!(text);
-        Field {
-            key: "broker.bind".to_owned(),
-            value: &value,
-            secret: false,
-        }
-        .endpoint(purpose)
+        Field { key: "broker.bind".to_owned(), value: &value, secret: false }.endpoint(purpose)
     }
 
     #[test]
@@ -259,11 +221,7 @@ mod tests {
             ("tcp://eth0:5", false),
             ("tcp://127.1:5", false),
         ] {
-            assert_eq!(
-                read(text, Purpose::Bind).unwrap().is_local(),
-                local,
-                "{text}"
-            );
+            assert_eq!(read(text, Purpose::Bind).unwrap().is_local(), local, "{text}");
         }
     }
 
@@ -276,13 +234,7 @@ mod tests {
             ("tcp://10.0.0.1:5", "tcp://10.0.0.1:5"),
             ("ipc:///run/x", "ipc:///run/x"),
         ] {
-            assert_eq!(
-                read(bound, Purpose::Bind)
-                    .unwrap()
-                    .reached_locally()
-                    .to_string(),
-                reached
-            );
+            assert_eq!(read(bound, Purpose::Bind).unwrap().reached_locally().to_string(), reached);
             assert_eq!(read(bound, Purpose::Connect).unwrap().to_string(), reached);
         }
     }
@@ -291,13 +243,8 @@ mod tests {
     fn socket_paths_have_a_limit() {
         let path = format!("/{}", "a".repeat(106));
         assert!(read(&format!("ipc://{path}"), Purpose::Bind).is_ok());
-        let error = read(&format!("ipc://{path}b"), Purpose::Bind)
-            .unwrap_err()
-            .to_string();
+        let error = read(&format!("ipc://{path}b"), Purpose::Bind).unwrap_err().to_string();
         assert!(error.contains("has 108 bytes, and 107"), "{error}");
-        assert!(
-            error.ends_with("set broker.bind to a shorter path"),
-            "{error}"
-        );
+        assert!(error.ends_with("set broker.bind to a shorter path"), "{error}");
     }
 }

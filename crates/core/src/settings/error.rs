@@ -69,9 +69,7 @@ pub enum SettingError {
         set: &'static str,
     },
     /// The key `serializer` of the original Proletarier.
-    #[error(
-        "{key}: there is no serializer to choose, only JSON crosses a process: remove this key"
-    )]
+    #[error("{key}: there is no serializer to choose, only JSON crosses a process: remove this key")]
     Serializer {
         /// The full key.
         key: String,
@@ -100,8 +98,5 @@ fn did_you_mean_or_stop(nearest: &Option<String>) -> String {
 }
 
 fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest
-        .as_ref()
-        .map(|name| format!("; did you mean {name}?"))
-        .unwrap_or_default()
+    nearest.as_ref().map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }

@@ -40,9 +40,7 @@ impl ListenerOptions {
     pub fn read(options: &Value) -> Result<Self, SettingError> {
         let mut map = Reader::root(options)?;
         let settings = Self {
-            id: map.optional("id", |field| {
-                field.text(MAX_LISTENER_ID_LENGTH).map(str::to_owned)
-            })?,
+            id: map.optional("id", |field| field.text(MAX_LISTENER_ID_LENGTH).map(str::to_owned))?,
             timeout: map.or("timeout", ListenerTimeout::Inherited, read_listener_timeout)?,
             retry: RetryOverrides::read(&mut map)?,
             parallel: map.or("parallel", false, |field| field.boolean())?,
@@ -53,8 +51,7 @@ impl ListenerOptions {
 }
 
 fn read_listener_timeout(field: Field<'_>) -> Result<ListenerTimeout, SettingError> {
-    read_timeout(field)
-        .map(|timeout| timeout.map_or(ListenerTimeout::Never, ListenerTimeout::After))
+    read_timeout(field).map(|timeout| timeout.map_or(ListenerTimeout::Never, ListenerTimeout::After))
 }
 
 #[cfg(test)]
@@ -66,10 +63,7 @@ mod tests {
     #[test]
     fn defaults_are_inherited() {
         for empty in [json!([]), json!({}), json!(null)] {
-            assert_eq!(
-                ListenerOptions::read(&empty),
-                Ok(ListenerOptions::default())
-            );
+            assert_eq!(ListenerOptions::read(&empty), Ok(ListenerOptions::default()));
         }
     }
 
@@ -80,10 +74,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(options.id.as_deref(), Some("mail"));
-        assert_eq!(
-            options.timeout,
-            ListenerTimeout::After(Duration::from_secs(10))
-        );
+        assert_eq!(options.timeout, ListenerTimeout::After(Duration::from_secs(10)));
         assert!(options.parallel);
         let policy = options.retry.over(&RetryPolicy::default());
         assert_eq!(policy.max_attempts, 3);
@@ -96,41 +87,19 @@ mod tests {
     #[test]
     fn a_long_delay_raises_the_limit_that_is_not_its_own() {
         let long = ListenerOptions::read(&json!({"retry": {"delay": 7200}})).unwrap();
-        assert_eq!(
-            long.retry.over(&RetryPolicy::default()).max_delay,
-            Duration::from_secs(7200)
-        );
-        let error =
-            ListenerOptions::read(&json!({"retry": {"delay": 10, "max_delay": 5}})).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "retry.max_delay: 5 is not allowed: give seconds from 10 to 2592000, as integer or float"
-        );
+        assert_eq!(long.retry.over(&RetryPolicy::default()).max_delay, Duration::from_secs(7200));
+        let error = ListenerOptions::read(&json!({"retry": {"delay": 10, "max_delay": 5}})).unwrap_err();
+        assert_eq!(error.to_string(), "retry.max_delay: 5 is not allowed: give seconds from 10 to 2592000, as integer or float");
     }
 
     #[test]
     fn wrong_ones_are_named() {
         for (options, start) in [
-            (
-                json!({"tiemout": 1}),
-                "tiemout: unknown key (its value: 1); did you mean timeout?",
-            ),
-            (
-                json!({"retry": {"attempts": 1}}),
-                "retry.attempts: unknown key",
-            ),
-            (
-                json!({"id": ""}),
-                "id: \"\" is not allowed: give a string of 1 to 255 bytes",
-            ),
-            (
-                json!({"parallel": 1}),
-                "parallel: 1 is not allowed: give true or false",
-            ),
-            (
-                json!({"timeout": "5"}),
-                "timeout: \"5\" is not allowed: give seconds from 0.01 to 604800",
-            ),
+            (json!({"tiemout": 1}), "tiemout: unknown key (its value: 1); did you mean timeout?"),
+            (json!({"retry": {"attempts": 1}}), "retry.attempts: unknown key"),
+            (json!({"id": ""}), "id: \"\" is not allowed: give a string of 1 to 255 bytes"),
+            (json!({"parallel": 1}), "parallel: 1 is not allowed: give true or false"),
+            (json!({"timeout": "5"}), "timeout: \"5\" is not allowed: give seconds from 0.01 to 604800"),
             (json!(["x"]), ": [\"x\"]"),
         ] {
             let error = ListenerOptions::read(&options).unwrap_err().to_string();

@@ -39,10 +39,7 @@ impl Level {
 
     /// The level of this word, as in `Psr\Log\LogLevel`.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(known, _)| *known == word)
-            .map(|(_, level)| *level)
+        Self::ALL.iter().find(|(known, _)| *known == word).map(|(_, level)| *level)
     }
 
     /// The word of this level, as in `Psr\Log\LogLevel`.

@@ -83,8 +83,7 @@ impl Settings {
         root.take("listeners");
         let directories = Directories::read(&mut root)?;
         let broker = BrokerSettings::read(root.section("broker")?, &directories)?;
-        let worker =
-            WorkerSettings::read(root.section("worker")?, &directories, broker.curve.as_ref())?;
+        let worker = WorkerSettings::read(root.section("worker")?, &directories, broker.curve.as_ref())?;
         let mut client = root.section("client")?;
         let surroundings = Surroundings {
             directories: &directories,
@@ -92,9 +91,7 @@ impl Settings {
             curve_key: "broker.curve",
             max_message_size: Some(broker.max_message_size),
         };
-        let client_settings = ClientSettings::read(&mut client, None, surroundings, || {
-            Ok(broker.bind.reached_locally())
-        })?;
+        let client_settings = ClientSettings::read(&mut client, None, surroundings, || Ok(broker.bind.reached_locally()))?;
         client.finish()?;
         let settings = Self {
             client: client_settings,
@@ -131,12 +128,7 @@ impl Settings {
             ("broker.control", &self.broker.control),
             ("worker.bind", &self.worker.bind),
         ];
-        bound.extend(
-            self.broker
-                .pull
-                .as_ref()
-                .map(|endpoint| ("broker.pull", endpoint)),
-        );
+        bound.extend(self.broker.pull.as_ref().map(|endpoint| ("broker.pull", endpoint)));
         for (index, (key, endpoint)) in bound.iter().enumerate() {
             if let Some((other, _)) = bound[..index].iter().find(|(_, other)| other == endpoint) {
                 return Err(SettingError::BadValue {

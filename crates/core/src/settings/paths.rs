@@ -16,19 +16,13 @@ impl Directories {
     /// Reads both; `runtime_dir` is `run` below `state_dir` where it isn't given.
     pub fn read(root: &mut Reader<'_>) -> Result<Self, SettingError> {
         let state = root.optional("state_dir", |field| field.path())?;
-        let runtime = root
-            .optional("runtime_dir", |field| field.path())?
-            .or_else(|| state.as_ref().map(|state| state.join("run")));
+        let runtime =
+            root.optional("runtime_dir", |field| field.path())?.or_else(|| state.as_ref().map(|state| state.join("run")));
         Ok(Self { state, runtime })
     }
 
     /// The default endpoint of the setting `key`: a socket in `runtime_dir`.
-    pub fn endpoint(
-        &self,
-        file: &str,
-        key: &str,
-        set: &'static str,
-    ) -> Result<Endpoint, SettingError> {
+    pub fn endpoint(&self, file: &str, key: &str, set: &'static str) -> Result<Endpoint, SettingError> {
         let Some(runtime) = &self.runtime else {
             return Err(SettingError::Missing {
                 key: key.to_owned(),

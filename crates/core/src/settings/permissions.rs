@@ -53,9 +53,6 @@ fn principal(field: Field<'_>) -> Result<Principal, SettingError> {
     let refused = field.refuse("a name, or a number");
     match field.value.as_str() {
         Some(name) if name.bytes().all(|byte| byte.is_ascii_digit()) => Err(refused),
-        _ => field
-            .text(255)
-            .map(|name| Principal::Name(name.to_owned()))
-            .map_err(|_| refused),
+        _ => field.text(255).map(|name| Principal::Name(name.to_owned())).map_err(|_| refused),
     }
 }

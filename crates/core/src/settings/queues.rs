@@ -39,10 +39,7 @@ impl Queues {
 
     /// The queue that events of this name go to where trigger() gave none: that of the most specific pattern that matches.
     pub fn of_event(&self, name: &str) -> Option<&QueueSettings> {
-        let (_, index) = self
-            .patterns
-            .iter()
-            .find(|(pattern, _)| pattern.matches(name))?;
+        let (_, index) = self.patterns.iter().find(|(pattern, _)| pattern.matches(name))?;
         self.queues.get(*index)
     }
 
@@ -52,16 +49,10 @@ impl Queues {
         let mut patterns: Vec<(Pattern, usize)> = Vec::new();
         for (name, field) in field.entries("names of queues to their settings")? {
             if name.is_empty() || name.len() > MAX_QUEUE_LENGTH {
-                return Err(field
-                    .refuse_plainly(format!("the queue a name of 1 to {MAX_QUEUE_LENGTH} bytes")));
+                return Err(field.refuse_plainly(format!("the queue a name of 1 to {MAX_QUEUE_LENGTH} bytes")));
             }
             let queue = read_queue(name, field)?;
-            patterns.extend(
-                queue
-                    .events
-                    .iter()
-                    .map(|pattern| (pattern.clone(), queues.len())),
-            );
+            patterns.extend(queue.events.iter().map(|pattern| (pattern.clone(), queues.len())));
             queues.push(queue);
         }
         patterns.sort_by(|(a, _), (b, _)| Pattern::by_specificity(a, b));
@@ -85,11 +76,7 @@ fn read_queue(name: &str, field: Field<'_>) -> Result<QueueSettings, SettingErro
 fn read_events(field: Field<'_>) -> Result<Vec<Pattern>, SettingError> {
     let pattern = |field: Field<'_>| field.text(255).map(Pattern::new);
     match field.value {
-        Value::Array(_) => field
-            .items("patterns of names")?
-            .into_iter()
-            .map(pattern)
-            .collect(),
+        Value::Array(_) => field.items("patterns of names")?.into_iter().map(pattern).collect(),
         _ => pattern(field).map(|pattern| vec![pattern]),
     }
 }

@@ -28,23 +28,14 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader of the outermost map.
     pub fn root(value: &'a Value) -> Result<Self, SettingError> {
-        Field {
-            key: String::new(),
-            value,
-            secret: false,
-        }
-        .reader()
+        Field { key: String::new(), value, secret: false }.reader()
     }
 
     /// Takes a field. Null counts as not given, as in PHP.
     pub fn take(&mut self, key: &'static str) -> Option<Field<'a>> {
         self.known.push(key);
         let value = self.map?.get(key).filter(|value| !value.is_null())?;
-        Some(Field {
-            key: self.full_key(key),
-            value,
-            secret: self.secret,
-        })
+        Some(Field { key: self.full_key(key), value, secret: self.secret })
     }
 
     /// Takes a field and reads it, or returns None where it isn't given.
@@ -72,12 +63,7 @@ impl<'a> Reader<'a> {
         let secret = self.secret;
         match self.take(key) {
             Some(field) => field.reader(),
-            None => Ok(Reader {
-                prefix,
-                map: None,
-                known: Vec::new(),
-                secret,
-            }),
+            None => Ok(Reader { prefix, map: None, known: Vec::new(), secret }),
         }
     }
 
@@ -91,20 +77,12 @@ impl<'a> Reader<'a> {
 
     /// The full key of a key of this map.
     pub fn full_key(&self, key: &str) -> String {
-        if self.prefix.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.prefix)
-        }
+        if self.prefix.is_empty() { key.to_owned() } else { format!("{}.{key}", self.prefix) }
     }
 
     /// Ends the reading: refuses the keys that nobody took.
     pub fn finish(self) -> Result<(), SettingError> {
-        let leftover = self
-            .map
-            .into_iter()
-            .flatten()
-            .find(|(key, _)| !self.known.contains(&key.as_str()));
+        let leftover = self.map.into_iter().flatten().find(|(key, _)| !self.known.contains(&key.as_str()));
         let Some((key, value)) = leftover else {
             return Ok(());
         };
@@ -153,16 +131,9 @@ impl<'a> Field<'a> {
         let Some(map) = as_map(self.value) else {
             return Err(self.refuse_plainly("a map of keys to values"));
         };
-        let reader = Reader {
-            prefix: self.key,
-            map,
-            known: Vec::new(),
-            secret: self.secret,
-        };
+        let reader = Reader { prefix: self.key, map, known: Vec::new(), secret: self.secret };
         if map.is_some_and(|map| map.contains_key("serializer")) {
-            return Err(SettingError::Serializer {
-                key: reader.full_key("serializer"),
-            });
+            return Err(SettingError::Serializer { key: reader.full_key("serializer") });
         }
         Ok(reader)
     }
@@ -177,14 +148,7 @@ impl<'a> Field<'a> {
             .flatten()
             .map(|(key, value)| {
                 let full = format!("{}.{key}", self.key);
-                (
-                    key.as_str(),
-                    Field {
-                        key: full,
-                        value,
-                        secret: self.secret,
-                    },
-                )
+                (key.as_str(), Field { key: full, value, secret: self.secret })
             })
             .collect())
     }
@@ -197,11 +161,7 @@ impl<'a> Field<'a> {
         Ok(list
             .iter()
             .enumerate()
-            .map(|(index, value)| Field {
-                key: format!("{}[{index}]", self.key),
-                value,
-                secret: self.secret,
-            })
+            .map(|(index, value)| Field { key: format!("{}[{index}]", self.key), value, secret: self.secret })
             .collect())
     }
 
@@ -211,27 +171,14 @@ impl<'a> Field<'a> {
     }
 
     /// What `read` reads, or None for `false`.
-    pub fn unless_false<T>(
-        self,
-        read: impl FnOnce(Self) -> Result<T, SettingError>,
-    ) -> Result<Option<T>, SettingError> {
+    pub fn unless_false<T>(self, read: impl FnOnce(Self) -> Result<T, SettingError>) -> Result<Option<T>, SettingError> {
         if self.is_false() {
             return Ok(None);
         }
         match read(self) {
-            Err(SettingError::BadValue {
-                key,
-                value,
-                allowed,
-                nearest,
-            }) => {
+            Err(SettingError::BadValue { key, value, allowed, nearest }) => {
                 let allowed = format!("{allowed}, or false for none");
-                Err(SettingError::BadValue {
-                    key,
-                    value,
-                    allowed,
-                    nearest,
-                })
+                Err(SettingError::BadValue { key, value, allowed, nearest })
             }
             result => result.map(Some),
         }
@@ -282,10 +229,7 @@ mod tests {
         }
         let list = json!({"worker": [1]});
         let mut root = Reader::root(&list).unwrap();
-        assert_eq!(
-            root.section("worker").err().unwrap().to_string(),
-            "worker: [1] is not allowed: give a map of keys to values"
-        );
+        assert_eq!(root.section("worker").err().unwrap().to_string(), "worker: [1] is not allowed: give a map of keys to values");
     }
 
     #[test]

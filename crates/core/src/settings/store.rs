@@ -19,24 +19,14 @@ pub enum Store {
 impl Store {
     /// Reads the value of `store`.
     pub(super) fn read(field: Field<'_>) -> Result<Self, SettingError> {
-        let refused =
-            field.refuse_plainly("'memory:', an absolute directory, or 'nats://host,host'");
+        let refused = field.refuse_plainly("'memory:', an absolute directory, or 'nats://host,host'");
         match field.value.as_str() {
             Some("memory:") => Ok(Self::Memory),
             Some(text) if text.starts_with('/') => field.path().map(Self::Directory),
             Some(text) => {
-                let servers = text
-                    .strip_prefix("nats://")
-                    .ok_or_else(|| refused.clone())?;
-                let servers: Vec<_> = servers
-                    .split(',')
-                    .map(str::trim)
-                    .map(str::to_owned)
-                    .collect();
-                if servers
-                    .iter()
-                    .any(|server| server.is_empty() || server.contains(['/', '@', ' ']))
-                {
+                let servers = text.strip_prefix("nats://").ok_or_else(|| refused.clone())?;
+                let servers: Vec<_> = servers.split(',').map(str::trim).map(str::to_owned).collect();
+                if servers.iter().any(|server| server.is_empty() || server.contains(['/', '@', ' '])) {
                     return Err(refused);
                 }
                 Ok(Self::Nats(servers))

@@ -23,26 +23,17 @@ pub struct Unhandled {
 impl Unhandled {
     /// What becomes of events of this name: the most specific pattern that matches tells; where none does, they are kept.
     pub fn action(&self, name: &str) -> UnhandledAction {
-        self.rules
-            .iter()
-            .find(|(pattern, _)| pattern.matches(name))
-            .map_or(UnhandledAction::Keep, |(_, action)| *action)
+        self.rules.iter().find(|(pattern, _)| pattern.matches(name)).map_or(UnhandledAction::Keep, |(_, action)| *action)
     }
 
     /// Reads the value of `unhandled`.
     pub(super) fn read(field: Field<'_>) -> Result<Self, SettingError> {
-        let words = [
-            ("keep", UnhandledAction::Keep),
-            ("drop", UnhandledAction::Drop),
-        ];
+        let words = [("keep", UnhandledAction::Keep), ("drop", UnhandledAction::Drop)];
         if field.value.is_string() {
             let action = field.word(&words)?;
-            return Ok(Self {
-                rules: vec![(Pattern::new("*"), action)],
-            });
+            return Ok(Self { rules: vec![(Pattern::new("*"), action)] });
         }
-        let refused =
-            field.refuse_plainly("'keep', 'drop', or a map of patterns of names to one of these");
+        let refused = field.refuse_plainly("'keep', 'drop', or a map of patterns of names to one of these");
         let mut rules = field
             .entries("patterns")
             .map_err(|_| refused)?

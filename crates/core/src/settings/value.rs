@@ -12,9 +12,7 @@ use std::time::Duration;
 impl<'a> Field<'a> {
     /// true or false.
     pub fn boolean(self) -> Result<bool, SettingError> {
-        self.value
-            .as_bool()
-            .ok_or_else(|| self.refuse("true or false"))
+        self.value.as_bool().ok_or_else(|| self.refuse("true or false"))
     }
 
     /// An integer within a range.
@@ -26,13 +24,7 @@ impl<'a> Field<'a> {
             .as_u64()
             .and_then(|number| T::try_from(number).ok())
             .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                self.refuse(format!(
-                    "an integer from {} to {}",
-                    range.start(),
-                    range.end()
-                ))
-            })
+            .ok_or_else(|| self.refuse(format!("an integer from {} to {}", range.start(), range.end())))
     }
 
     /// A number within a range; integers are taken for floats.
@@ -40,13 +32,7 @@ impl<'a> Field<'a> {
         self.value
             .as_f64()
             .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                self.refuse(format!(
-                    "a number from {} to {}",
-                    range.start(),
-                    range.end()
-                ))
-            })
+            .ok_or_else(|| self.refuse(format!("a number from {} to {}", range.start(), range.end())))
     }
 
     /// Seconds within a range, as integer or float.
@@ -55,13 +41,7 @@ impl<'a> Field<'a> {
             .as_f64()
             .filter(|seconds| range.contains(seconds))
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            .ok_or_else(|| {
-                self.refuse(format!(
-                    "seconds from {} to {}, as integer or float",
-                    range.start(),
-                    range.end()
-                ))
-            })
+            .ok_or_else(|| self.refuse(format!("seconds from {} to {}, as integer or float", range.start(), range.end())))
     }
 
     /// A number of bytes within a range, as integer or as a string such as "128M" (K, M, G: powers of 1024, as in php.ini).
@@ -96,9 +76,7 @@ impl<'a> Field<'a> {
         let allowed: Vec<_> = words.iter().map(|(word, _)| format!("'{word}'")).collect();
         let mut error = self.refuse_plainly(allowed.join(", "));
         if let SettingError::BadValue { nearest: hint, .. } = &mut error {
-            *hint = text
-                .and_then(|text| nearest(text, words.iter().map(|(word, _)| *word)))
-                .map(|word| format!("'{word}'"));
+            *hint = text.and_then(|text| nearest(text, words.iter().map(|(word, _)| *word))).map(|word| format!("'{word}'"));
         }
         Err(error)
     }
@@ -121,9 +99,7 @@ impl<'a> Field<'a> {
     /// `most` and every bit of `least`.
     pub fn mode(self, least: u32, most: u32) -> Result<u32, SettingError> {
         let mode = match self.value {
-            Value::String(text) => {
-                u32::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8).ok()
-            }
+            Value::String(text) => u32::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8).ok(),
             value => value.as_u64().and_then(|mode| u32::try_from(mode).ok()),
         };
         mode.filter(|mode| mode & least == least && mode & !most == 0).ok_or_else(|| {
@@ -158,48 +134,24 @@ mod tests {
     use serde_json::json;
 
     fn field(value: &Value) -> Field<'_> {
-        Field {
-            key: "a.b".to_owned(),
-            value,
-            secret: false,
-        }
+        Field { key: "a.b".to_owned(), value, secret: false }
     }
 
     #[test]
     fn integers() {
         assert_eq!(field(&json!(5)).integer(1..=10u16), Ok(5));
-        for bad in [
-            json!(0),
-            json!(11),
-            json!(-1),
-            json!(5.0),
-            json!(70000),
-            json!(true),
-            json!([5]),
-        ] {
+        for bad in [json!(0), json!(11), json!(-1), json!(5.0), json!(70000), json!(true), json!([5])] {
             let error = field(&bad).integer(1..=10u16).unwrap_err().to_string();
-            assert_eq!(
-                error,
-                format!("a.b: {bad} is not allowed: give an integer from 1 to 10")
-            );
+            assert_eq!(error, format!("a.b: {bad} is not allowed: give an integer from 1 to 10"));
         }
-        let error = field(&json!("5"))
-            .integer(1..=10u16)
-            .unwrap_err()
-            .to_string();
+        let error = field(&json!("5")).integer(1..=10u16).unwrap_err().to_string();
         assert!(error.contains("write the number without quotes"), "{error}");
     }
 
     #[test]
     fn seconds_take_integers_and_floats() {
-        assert_eq!(
-            field(&json!(2)).seconds(0.0..=10.0),
-            Ok(Duration::from_secs(2))
-        );
-        assert_eq!(
-            field(&json!(0.25)).seconds(0.0..=10.0),
-            Ok(Duration::from_millis(250))
-        );
+        assert_eq!(field(&json!(2)).seconds(0.0..=10.0), Ok(Duration::from_secs(2)));
+        assert_eq!(field(&json!(0.25)).seconds(0.0..=10.0), Ok(Duration::from_millis(250)));
         for bad in [json!(-1), json!(10.5), json!("2"), json!(null)] {
             assert!(field(&bad).seconds(0.0..=10.0).is_err(), "{bad}");
         }
@@ -208,25 +160,10 @@ mod tests {
     #[test]
     fn sizes_take_units() {
         let all = 0..=u64::MAX;
-        for (value, bytes) in [
-            (json!(1000), 1000),
-            (json!("128M"), 128 << 20),
-            (json!("1g"), 1 << 30),
-            (json!("64K"), 65536),
-        ] {
+        for (value, bytes) in [(json!(1000), 1000), (json!("128M"), 128 << 20), (json!("1g"), 1 << 30), (json!("64K"), 65536)] {
             assert_eq!(field(&value).size(all.clone()), Ok(bytes));
         }
-        for bad in [
-            "",
-            "M",
-            "128",
-            "1.5G",
-            "-1M",
-            "+1M",
-            "128MB",
-            "99999999999G",
-            "é",
-        ] {
+        for bad in ["", "M", "128", "1.5G", "-1M", "+1M", "128MB", "99999999999G", "é"] {
             assert!(field(&json!(bad)).size(all.clone()).is_err(), "{bad}");
         }
         assert!(field(&json!("2G")).size(0..=1 << 30).is_err());
@@ -238,10 +175,7 @@ mod tests {
             assert_eq!(field(&value).mode(0o700, 0o7777), Ok(0o700));
         }
         // 700 without the leading zero, PHP's classic.
-        let error = field(&json!(700))
-            .mode(0o700, 0o7777)
-            .unwrap_err()
-            .to_string();
+        let error = field(&json!(700)).mode(0o700, 0o7777).unwrap_err().to_string();
         assert_eq!(
             error,
             "a.b: 700 is not allowed: give a file mode as octal integer or string, with at least 0700 and at most 07777; this is 0o1274"
@@ -265,13 +199,7 @@ mod tests {
     #[test]
     fn paths_are_absolute() {
         assert_eq!(field(&json!("/var/x/")).path(), Ok(PathBuf::from("/var/x")));
-        for bad in [
-            json!("data"),
-            json!("/"),
-            json!(""),
-            json!("/a\u{0}b"),
-            json!(1),
-        ] {
+        for bad in [json!("data"), json!("/"), json!(""), json!("/a\u{0}b"), json!(1)] {
             assert!(field(&bad).path().is_err(), "{bad}");
         }
     }

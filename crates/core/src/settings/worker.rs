@@ -57,11 +57,7 @@ pub struct WorkerSettings {
 
 impl WorkerSettings {
     /// Reads the keys of `worker`.
-    pub(super) fn read(
-        mut map: Reader<'_>,
-        directories: &Directories,
-        curve: Option<&Curve>,
-    ) -> Result<Self, SettingError> {
+    pub(super) fn read(mut map: Reader<'_>, directories: &Directories, curve: Option<&Curve>) -> Result<Self, SettingError> {
         let memory = 1 << 20..=1 << 40;
         let bind = bound(&mut map, "bind", curve)?;
         let bind = or_socket(bind, WORKERS_SOCKET, "worker.bind", directories)?;
@@ -73,27 +69,17 @@ impl WorkerSettings {
             pool_size: map.or("pool_size", PoolSize { min: 5, max: 5 }, read_pool_size)?,
             bind,
             connect,
-            max_events: map.or("max_events", None, |field| {
-                field.unless_false(|field| field.integer(1..=u32::MAX))
-            })?,
-            max_memory: map.or("max_memory", Some(128 << 20), |field| {
-                field.unless_false(|field| field.size(memory.clone()))
-            })?,
+            max_events: map.or("max_events", None, |field| field.unless_false(|field| field.integer(1..=u32::MAX)))?,
+            max_memory: map.or("max_memory", Some(128 << 20), |field| field.unless_false(|field| field.size(memory.clone())))?,
             max_lifetime: map.or("max_lifetime", Some(Duration::from_secs(3600)), |field| {
                 field.unless_false(|field| field.seconds(1.0..=2_592_000.0))
             })?,
-            memory_limit: map.or(
-                "memory_limit",
-                MemoryLimit::WhereUnlimited(512 << 20),
-                |field| {
-                    let limit = field.unless_false(|field| field.size(memory.clone()))?;
-                    Ok(limit.map_or(MemoryLimit::Untouched, MemoryLimit::Bytes))
-                },
-            )?,
-            timeout: map.or("timeout", Some(Duration::from_secs(300)), read_timeout)?,
-            grace: map.or("grace", Duration::from_secs(25), |field| {
-                field.seconds(0.0..=86_400.0)
+            memory_limit: map.or("memory_limit", MemoryLimit::WhereUnlimited(512 << 20), |field| {
+                let limit = field.unless_false(|field| field.size(memory.clone()))?;
+                Ok(limit.map_or(MemoryLimit::Untouched, MemoryLimit::Bytes))
             })?,
+            timeout: map.or("timeout", Some(Duration::from_secs(300)), read_timeout)?,
+            grace: map.or("grace", Duration::from_secs(25), |field| field.seconds(0.0..=86_400.0))?,
         };
         map.finish()?;
         Ok(settings)
@@ -107,14 +93,9 @@ pub(super) fn read_timeout(field: Field<'_>) -> Result<Option<Duration>, Setting
 
 fn read_pool_size(field: Field<'_>) -> Result<PoolSize, SettingError> {
     if field.value.is_number() || !field.value.is_object() {
-        let refused = field.refuse(format!(
-            "an integer from 1 to {MAX_WORKERS}, or ['min' => 1, 'max' => {MAX_WORKERS}]"
-        ));
+        let refused = field.refuse(format!("an integer from 1 to {MAX_WORKERS}, or ['min' => 1, 'max' => {MAX_WORKERS}]"));
         let size = field.integer(1..=MAX_WORKERS).map_err(|_| refused)?;
-        return Ok(PoolSize {
-            min: size,
-            max: size,
-        });
+        return Ok(PoolSize { min: size, max: size });
     }
     let value: &Value = field.value;
     let key = field.key.clone();
@@ -124,11 +105,6 @@ fn read_pool_size(field: Field<'_>) -> Result<PoolSize, SettingError> {
     map.finish()?;
     match (min, max) {
         (Some(min), Some(max)) if min <= max => Ok(PoolSize { min, max }),
-        _ => Err(Field {
-            key,
-            value,
-            secret: false,
-        }
-        .refuse_plainly("both 'min' and 'max', 'min' not above 'max'")),
+        _ => Err(Field { key, value, secret: false }.refuse_plainly("both 'min' and 'max', 'min' not above 'max'")),
     }
 }

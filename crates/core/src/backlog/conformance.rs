@@ -1,0 +1,125 @@
+//! Provides the suite that every adapter of the backlog port passes. Each rule of the port is one function; a broken one panics with its name.
+
+use super::{Backlog, Completion, Replacement, Reserved, Settlement};
+use crate::delivery::{DeadLetter, Delivery, Due};
+use crate::time::{Mono, Now, Wall};
+use bytes::Bytes;
+
+/// Runs every check on a fresh adapter each.
+///
+/// # Panics
+/// Where the adapter breaks a rule.
+pub fn check<B: Backlog>(make: impl Fn() -> B) {
+    gives_out_in_order_and_once(&mut make());
+    settles_with_replacements(&mut make());
+    parks_until_due(&mut make());
+    ignores_unknown_tokens(&mut make());
+    adopts_hand_outs(&mut make());
+    keeps_and_takes_dead_letters(&mut make());
+}
+
+const NOW: Now = Now { mono: Mono(1_000), wall: Wall(1_000_000), dice: 0 };
+
+fn delivery(name: &str) -> Delivery {
+    Delivery::first(Bytes::copy_from_slice(name.as_bytes()))
+}
+
+fn append<B: Backlog>(backlog: &mut B, deliveries: impl IntoIterator<Item = Delivery>) {
+    let ticket = backlog.append(&mut deliveries.into_iter().collect(), NOW);
+    finish(backlog, ticket);
+}
+
+fn settle<B: Backlog>(backlog: &mut B, token: u64, settlement: Settlement) {
+    let ticket = backlog.settle(&mut vec![(token, settlement)], NOW);
+    finish(backlog, ticket);
+}
+
+fn finish<B: Backlog>(backlog: &mut B, ticket: u64) {
+    loop {
+        match backlog.poll() {
+            Some(Completion::Done(done)) if done >= ticket => return,
+            Some(Completion::Done(_)) => {}
+            other => panic!("waited for ticket {ticket}, got {other:?}"),
+        }
+    }
+}
+
+fn fetch<B: Backlog>(backlog: &mut B, count: usize) -> Vec<Reserved> {
+    backlog.fetch(count);
+    match backlog.poll() {
+        Some(Completion::Fetched(fetched)) => fetched,
+        None => Vec::new(),
+        other => panic!("waited for a fetch, got {other:?}"),
+    }
+}
+
+fn names(reserved: &[Reserved]) -> Vec<&[u8]> {
+    reserved.iter().map(|reserved| &reserved.delivery.record[..]).collect()
+}
+
+fn gives_out_in_order_and_once<B: Backlog>(backlog: &mut B) {
+    append(backlog, ["a", "b", "c"].map(delivery));
+    let first = fetch(backlog, 2);
+    let second = fetch(backlog, 5);
+    assert_eq!((names(&first), names(&second)), (vec![&b"a"[..], b"b"], vec![&b"c"[..]]), "order");
+    assert!(fetch(backlog, 1).is_empty(), "a reserved delivery is not given out again");
+    for reserved in second.iter().chain(&first) {
+        settle(backlog, reserved.token, Settlement::Done);
+    }
+    assert_eq!(backlog.counts(), super::Counts::default(), "nothing is left of what is done");
+}
+
+fn settles_with_replacements<B: Backlog>(backlog: &mut B) {
+    append(backlog, [delivery("a")]);
+    let reserved = fetch(backlog, 1).remove(0);
+    let retry = Delivery { attempt: 2, ..reserved.delivery.for_listeners(vec!["l".into()]) };
+    let letter = DeadLetter { delivery: reserved.delivery.for_listeners(vec!["m".into()]), at: 5 };
+    let replacements = vec![Replacement::Delivery(retry.clone()), Replacement::Dead(letter)];
+    settle(backlog, reserved.token, Settlement::Replace(replacements));
+    assert_eq!(backlog.counts(), super::Counts { pending: 1, dead: 1, ..Default::default() }, "both are kept");
+    assert_eq!(fetch(backlog, 1)[0].delivery, retry, "a replacement comes back as it was");
+}
+
+fn parks_until_due<B: Backlog>(backlog: &mut B) {
+    let later = Delivery { due: Some(Due::After(NOW.mono.plus(500))), ..delivery("later") };
+    let at = Delivery { due: Some(Due::At(NOW.wall.plus(200))), ..delivery("at") };
+    append(backlog, [later, at]);
+    assert!(fetch(backlog, 2).is_empty(), "nothing is given out before it is due");
+    assert_eq!(backlog.promote(NOW), Some(200), "tells when the next is due");
+    let then = Now { mono: NOW.mono.plus(100), wall: NOW.wall.plus(200), ..NOW };
+    assert_eq!(backlog.promote(then), Some(400), "a clock that jumps fires no delay");
+    assert_eq!(names(&fetch(backlog, 2)), [b"at"]);
+    assert_eq!(backlog.promote(Now { mono: NOW.mono.plus(500), ..NOW }), None);
+    assert_eq!(names(&fetch(backlog, 2)), [b"later"]);
+}
+
+fn ignores_unknown_tokens<B: Backlog>(backlog: &mut B) {
+    append(backlog, [delivery("a")]);
+    let reserved = fetch(backlog, 1).remove(0);
+    let replacement = || Settlement::Replace(vec![Replacement::Delivery(delivery("x"))]);
+    settle(backlog, reserved.token + 1, replacement());
+    settle(backlog, reserved.token, Settlement::Done);
+    settle(backlog, reserved.token, replacement());
+    assert_eq!(backlog.counts(), super::Counts::default(), "a late outcome changes nothing");
+}
+
+fn adopts_hand_outs<B: Backlog>(backlog: &mut B) {
+    let held = Reserved { token: 77, delivery: delivery("held") };
+    backlog.adopt(&held);
+    assert!(fetch(backlog, 1).is_empty(), "what a worker holds is reserved");
+    settle(backlog, 77, Settlement::Replace(vec![Replacement::Delivery(held.delivery)]));
+    assert_eq!(names(&fetch(backlog, 1)), [b"held"]);
+}
+
+fn keeps_and_takes_dead_letters<B: Backlog>(backlog: &mut B) {
+    append(backlog, ["a", "b"].map(delivery));
+    for reserved in fetch(backlog, 2) {
+        let letter = DeadLetter { delivery: reserved.delivery, at: 9 };
+        settle(backlog, reserved.token, Settlement::Replace(vec![Replacement::Dead(letter)]));
+    }
+    let first = backlog.dead(0, 1);
+    let second = backlog.dead(first[0].0, 5);
+    assert_eq!((&first[0].1.delivery.record[..], &second[0].1.delivery.record[..]), (&b"a"[..], &b"b"[..]));
+    assert_eq!(backlog.take_dead(&[first[0].0, 12_345]).len(), 1);
+    assert_eq!(backlog.counts().dead, 1);
+}

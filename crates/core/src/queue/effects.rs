@@ -1,0 +1,68 @@
+//! Defines what a step of the queue asks of its shell: what to keep, what to say once it is kept, what to say at once.
+
+use crate::backlog::{Reserved, Settlement, Token};
+use crate::delivery::{DeadLetter, Delivery};
+use crate::frame::Confirmation;
+use bytes::Bytes;
+
+/// Names a worker's connection, for as long as the worker lives. The shell gives the numbers.
+pub type WorkerId = u64;
+
+/// Names a client's connection: the address that its frames came from.
+pub type ClientId = Bytes;
+
+/// Something to say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// To a client: its events are kept.
+    Confirm(ClientId, Confirmation),
+    /// To a worker: work.
+    Chunk(WorkerId, HandOut),
+    /// To a worker: what it reported, up to this chunk, is settled. Said with its next chunk, or at once where it is leaving.
+    Settled {
+        /// Whom to tell.
+        worker: WorkerId,
+        /// The chunk.
+        through: u32,
+        /// Whether it waits for nothing but this.
+        leaving: bool,
+    },
+    /// To the scoreboard: all that the dead worker had is settled, and its slot may be used again.
+    Buried(WorkerId),
+    /// To the scoreboard, or the worker: lower the chunk's limit to what is claimed; `handle_taken_back` takes the answer.
+    TakeBack(WorkerId, u32),
+    /// To the log: an event, or one of its listeners, is dead.
+    Dead(DeadLetter),
+}
+
+/// A chunk, for one worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HandOut {
+    /// Its number.
+    pub number: u32,
+    /// What there is to do.
+    pub deliveries: Vec<Reserved>,
+}
+
+/// The effects of one or more steps. The shell keeps first (`append`, `settle`), says `at_once` meanwhile, and `after` when all is kept.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// To append to the backlog.
+    pub append: Vec<Delivery>,
+    /// To settle in the backlog.
+    pub settle: Vec<(Token, Settlement)>,
+    /// Hand-outs of another broker's, to adopt before anything else.
+    pub adopt: Vec<Reserved>,
+    /// To say at once.
+    pub at_once: Vec<Reply>,
+    /// To say once what came before is kept.
+    pub after: Vec<Reply>,
+}
+
+impl Effects {
+    /// Whether there is something to keep.
+    #[must_use]
+    pub fn commits(&self) -> bool {
+        !(self.append.is_empty() && self.settle.is_empty() && self.adopt.is_empty())
+    }
+}

@@ -1,0 +1,129 @@
+//! Hands deliveries out: who gets how much, and what is taken back from a worker that is held up while another has nothing to do.
+
+use super::pace::MAX_BYTES;
+use super::worker::OpenChunk;
+use super::{Effects, HandOut, Queue, Reply, WorkerId};
+use crate::backlog::{Reserved, Settlement};
+use crate::time::Now;
+
+/// A worker that shows no progress for this long is held up, in microseconds.
+const HELD_UP: u64 = 5_000;
+/// Chunks are numbered from 1 to this, and on from 1: the scoreboard has 28 bits for the number.
+pub(super) const MAX_CHUNK_NUMBER: u32 = (1 << 28) - 1;
+
+impl Queue {
+    /// How many more deliveries the workers could take than are fetched.
+    #[must_use]
+    pub fn wanted(&self) -> usize {
+        let room: usize = self
+            .workers
+            .values()
+            .filter(|worker| worker.has_room(&self.pace))
+            .map(|worker| (worker.credit(&self.pace) - worker.chunks.len()) * worker.chunk_size(&self.pace))
+            .sum();
+        room.saturating_sub(self.ready.len())
+    }
+
+    /// Deliveries came from the backlog.
+    pub fn handle_fetched(&mut self, fetched: Vec<Reserved>, now: Now, effects: &mut Effects) {
+        self.ready.extend(fetched);
+        self.hand_out(now, effects);
+    }
+
+    /// Time passed. Call it when [`Self::poll_timeout`] says, and whenever it suits.
+    pub fn handle_tick(&mut self, now: Now, effects: &mut Effects) {
+        self.hand_out(now, effects);
+        if !self.ready.is_empty() || !self.workers.values().any(|worker| !worker.leaving && worker.chunks.is_empty()) {
+            return;
+        }
+        for (id, worker) in &mut self.workers {
+            if may_be_held_up(worker) && now.mono.since(worker.progress) >= HELD_UP {
+                worker.drained = true;
+                let chunks = worker.chunks.iter().filter(|chunk| chunk.settled < chunk.limit);
+                effects.at_once.extend(chunks.map(|chunk| Reply::TakeBack(*id, chunk.number)));
+            }
+        }
+    }
+
+    /// Microseconds until [`Self::handle_tick`] has something to do; none: not before something else happens.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Now) -> Option<u64> {
+        if !self.ready.is_empty() || !self.workers.values().any(|worker| !worker.leaving && worker.chunks.is_empty()) {
+            return None;
+        }
+        let held_up = self.workers.values().filter(|worker| may_be_held_up(worker));
+        held_up.map(|worker| HELD_UP.saturating_sub(now.mono.since(worker.progress))).min()
+    }
+
+    /// The worker keeps only the first `limit` deliveries of the chunk.
+    pub fn handle_taken_back(&mut self, worker: WorkerId, chunk: u32, limit: u16, now: Now, effects: &mut Effects) {
+        let Some(worker_state) = self.workers.get_mut(&worker) else { return };
+        let Some(open) = worker_state.chunks.iter_mut().find(|open| open.number == chunk) else { return };
+        let rest = open.cut(usize::from(limit));
+        self.counters.taken_back += rest.len() as u64;
+        self.give_back(rest);
+        self.close_chunks(worker, effects);
+        self.hand_out(now, effects);
+    }
+
+    /// Puts hand-outs that nobody started to the front, in their order.
+    pub(super) fn give_back(&mut self, rest: Vec<Reserved>) {
+        for reserved in rest.into_iter().rev() {
+            self.ready.push_front(reserved);
+        }
+    }
+
+    /// Gives what is ready to workers that have room, a share each, the idlest first.
+    pub(super) fn hand_out(&mut self, now: Now, effects: &mut Effects) {
+        while !self.ready.is_empty() {
+            let roomy = self.workers.iter_mut().filter(|(_, worker)| worker.has_room(&self.pace));
+            let (mut count, mut idlest) = (0, None);
+            for (id, worker) in roomy {
+                count += 1;
+                let outstanding = worker.outstanding();
+                if idlest.as_ref().is_none_or(|(least, _, _)| outstanding < *least) {
+                    idlest = Some((outstanding, *id, worker));
+                }
+            }
+            let Some((outstanding, id, worker)) = idlest else { return };
+            let share = self.ready.len().div_ceil(count).min(worker.chunk_size(&self.pace));
+            let mut deliveries = Vec::with_capacity(share);
+            while deliveries.len() < share {
+                let Some(reserved) = self.ready.front() else { break };
+                let delivery = &reserved.delivery;
+                if delivery.expires.is_some_and(|expires| expires <= now.wall) {
+                    self.counters.expired += 1;
+                    effects.settle.push((reserved.token, Settlement::Done));
+                    self.ready.pop_front();
+                    continue;
+                }
+                if !deliveries.is_empty() && worker.bytes + delivery.record.len() > MAX_BYTES {
+                    break;
+                }
+                worker.bytes += delivery.record.len();
+                deliveries.extend(self.ready.pop_front());
+            }
+            if deliveries.is_empty() {
+                continue;
+            }
+            if outstanding == 0 {
+                worker.progress = now.mono;
+            }
+            worker.drained = false;
+            let number = worker.next_chunk;
+            worker.next_chunk = worker.next_chunk % MAX_CHUNK_NUMBER + 1;
+            worker.chunks.push_back(OpenChunk {
+                number,
+                limit: deliveries.len(),
+                settled: 0,
+                deliveries: deliveries.iter().cloned().map(Some).collect(),
+            });
+            effects.at_once.push(Reply::Chunk(id, HandOut { number, deliveries }));
+        }
+    }
+}
+
+/// Whether the worker may have deliveries that it has not claimed. A report tells only now and then, so that it may turn out not to.
+fn may_be_held_up(worker: &super::Worker) -> bool {
+    !worker.drained && worker.outstanding() > 1
+}

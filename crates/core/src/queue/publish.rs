@@ -1,0 +1,71 @@
+//! Takes events in: from clients' batches, each event judged by itself, and from the original's wire.
+
+use super::{ClientId, Effects, Queue, Reply};
+use crate::delivery::{Delivery, Due};
+use crate::frame::{Confirmation, Exception, Publish, RejectCode};
+use crate::record::Record;
+use crate::time::{Now, Wall};
+use bytes::Bytes;
+
+impl Queue {
+    /// A client's batch. One bad event in it hurts no other.
+    pub fn handle_publish(&mut self, client: &ClientId, batch: Publish, now: Now, effects: &mut Effects) {
+        let mut confirmation = Confirmation {
+            session: batch.session,
+            first: batch.first,
+            count: batch.records.len() as u32,
+            exceptions: Vec::new(),
+        };
+        for (number, record) in (batch.first..).zip(batch.records) {
+            if self.sessions.observe(batch.session, number, now.mono.0) == crate::session::Observed::Seen {
+                self.counters.duplicates += 1;
+            } else if let Err((code, reason)) = self.take_in(record, now, effects) {
+                self.counters.rejected += 1;
+                // It is not kept: the same number sent again must not pass for a copy of something that is.
+                self.sessions.forget(batch.session, number);
+                confirmation.exceptions.push(Exception { number, code, reason });
+            }
+        }
+        if batch.confirm {
+            effects.after.push(Reply::Confirm(client.clone(), confirmation));
+        }
+    }
+
+    /// An event that came with nobody to confirm it to.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn handle_unconfirmed(&mut self, record: Bytes, now: Now, effects: &mut Effects) -> Result<(), String> {
+        self.take_in(record, now, effects).map_err(|(_, reason)| {
+            self.counters.rejected += 1;
+            reason
+        })
+    }
+
+    fn take_in(&mut self, bytes: Bytes, now: Now, effects: &mut Effects) -> Result<(), (RejectCode, String)> {
+        if bytes.len() > self.rules.max_message {
+            let words = format!(
+                "the event has {} bytes: at most {} are allowed (broker.max_message_size)",
+                bytes.len(),
+                self.rules.max_message
+            );
+            return Err((RejectCode::TooLarge, words));
+        }
+        let record = Record::decode(&bytes).map_err(|error| (RejectCode::Malformed, error.to_string()))?;
+        if let Some(ids) = &mut self.recovering
+            && !ids.insert(record.id.to_owned())
+        {
+            self.counters.duplicates += 1;
+            return Ok(());
+        }
+        self.counters.accepted += 1;
+        let due = match (record.at, record.delay) {
+            (Some(at), _) => Some(Due::At(Wall(at))),
+            (None, Some(delay)) => Some(Due::After(now.mono.plus(delay))),
+            (None, None) => None,
+        };
+        let expires = record.expires.map(Wall);
+        effects.append.push(Delivery { due, expires, ..Delivery::first(bytes) });
+        Ok(())
+    }
+}

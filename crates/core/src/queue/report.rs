@@ -1,0 +1,160 @@
+//! Takes what workers say: introductions, outcomes, farewells.
+
+use super::outcome::{Failures, Judge};
+use super::worker::{OpenChunk, Worker};
+use super::{Effects, Queue, Reply, WorkerId};
+use crate::backlog::{Replacement, Reserved, Settlement, Token};
+use crate::delivery::{Delivery, Rest};
+use crate::frame::{BrokerFrame, FailedListener, Held, Ready, Report};
+use crate::listener::{ListenerError, ListenerTable};
+use crate::record::Record;
+use crate::time::Now;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+impl Queue {
+    /// A worker introduces itself, with what it holds from a broker before.
+    ///
+    /// # Errors
+    /// When its listeners don't make a table.
+    pub fn handle_ready(&mut self, id: WorkerId, ready: Ready, now: Now, effects: &mut Effects) -> Result<(), ListenerError> {
+        let table = self.table(ListenerTable::new(ready.hello.listeners)?);
+        let mut worker = Worker {
+            table,
+            chunks: VecDeque::new(),
+            next_chunk: ready.hello.last_chunk % super::hand_out::MAX_CHUNK_NUMBER + 1,
+            bytes: 0,
+            leaving: false,
+            remote: ready.hello.remote,
+            progress: now.mono,
+            drained: false,
+        };
+        for held in ready.held {
+            self.adopt(&mut worker, held, now, effects);
+        }
+        worker.recount();
+        self.workers.insert(id, worker);
+        self.close_chunks(id, effects);
+        self.hand_out(now, effects);
+        Ok(())
+    }
+
+    /// Takes over a chunk that another broker handed out: outcomes are settled, the running delivery stays reserved, the rest is pending.
+    fn adopt(&mut self, worker: &mut Worker, held: Held, now: Now, effects: &mut Effects) {
+        let Ok(BrokerFrame::Chunk(chunk)) = BrokerFrame::decode(&held.frame) else { return };
+        let (finished, claimed, limit) = (usize::from(held.finished), usize::from(held.claimed), usize::from(held.limit));
+        let mut open = OpenChunk { number: chunk.number, deliveries: Vec::new(), limit: claimed, settled: 0 };
+        for (place, delivery) in chunk.deliveries.into_iter().take(limit).enumerate() {
+            let Ok(record) = Record::decode(&delivery.record) else { continue };
+            let expires = record.expires.map(crate::time::Wall);
+            let id = record.id.to_owned();
+            let rest = delivery.only.map(|only| Arc::new(Rest { only: Some(only.into()), history: Vec::new() }));
+            let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record) };
+            let reserved = Reserved { token: delivery.token, delivery: taken };
+            // What is not started may have come again from its client; what is started is ours whatever came.
+            let known = self.recovering.as_mut().is_some_and(|ids| !ids.insert(id));
+            if place >= claimed && known {
+                self.counters.duplicates += 1;
+                continue;
+            }
+            effects.adopt.push(reserved.clone());
+            if place < claimed {
+                open.deliveries.push(Some(reserved));
+            } else {
+                self.ready.push_back(reserved);
+            }
+        }
+        open.limit = open.deliveries.len();
+        settle_prefix(&mut open, finished, &held.failures, &self.rules, &worker.table, now, &mut self.counters, effects);
+        worker.chunks.push_back(open);
+    }
+
+    /// A worker reports outcomes. A chunk that is closed already, or another broker's, changes nothing.
+    pub fn handle_report(&mut self, id: WorkerId, report: &Report, now: Now, effects: &mut Effects) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.progress = now.mono;
+        worker.drained = false;
+        let Some(open) = worker.chunks.iter_mut().find(|open| open.number == report.chunk) else { return };
+        let finished = usize::from(report.finished);
+        self.pace.observe(finished, report.micros);
+        settle_prefix(open, finished, &report.failures, &self.rules, &worker.table, now, &mut self.counters, effects);
+        if report.closed {
+            let rest = open.cut(finished);
+            self.give_back(rest);
+        }
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.recount();
+        }
+        self.close_chunks(id, effects);
+        self.hand_out(now, effects);
+    }
+
+    /// A worker takes nothing more.
+    pub fn handle_leaving(&mut self, id: WorkerId, effects: &mut Effects) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.leaving = true;
+            let chunks = worker.chunks.iter().filter(|chunk| chunk.settled < chunk.limit);
+            effects.at_once.extend(chunks.map(|chunk| Reply::TakeBack(id, chunk.number)));
+            if worker.chunks.is_empty() {
+                let through = worker.next_chunk - 1;
+                effects.after.push(Reply::Settled { worker: id, through, leaving: true });
+            }
+        }
+    }
+
+    /// Tells the worker of its chunks that are settled whole.
+    pub(super) fn close_chunks(&mut self, id: WorkerId, effects: &mut Effects) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        if let Some(through) = worker.forget_closed() {
+            let leaving = worker.leaving && worker.chunks.is_empty();
+            effects.after.push(Reply::Settled { worker: id, through, leaving });
+        }
+    }
+}
+
+/// Settles the deliveries of a chunk up to `finished` that are not settled yet.
+#[allow(clippy::too_many_arguments)]
+fn settle_prefix(
+    open: &mut OpenChunk,
+    finished: usize,
+    failures: &[FailedListener],
+    rules: &super::Rules,
+    table: &ListenerTable,
+    now: Now,
+    counters: &mut super::Counters,
+    effects: &mut Effects,
+) {
+    let judge = Judge { retry: &rules.retry, table, now };
+    for place in open.settled..finished.min(open.deliveries.len()) {
+        let Some(reserved) = open.deliveries[place].take() else { continue };
+        let failed = || failures.iter().filter(|failed| usize::from(failed.delivery) == place);
+        let failed: Failures = failed().map(|failed| (failed.listener, failed.failure.clone())).collect();
+        // What may be gone is only known by name where the delivery is for some listeners.
+        let settlement = if failed.is_empty() && reserved.delivery.only().is_none() {
+            Settlement::Done
+        } else {
+            judge.settle(&reserved.delivery, failed, Vec::new())
+        };
+        settle(reserved.token, settlement, counters, effects);
+    }
+    open.settled = open.settled.max(finished.min(open.limit));
+}
+
+/// Counts and tells of a settlement, and leaves it to be kept.
+pub(super) fn settle(token: Token, settlement: Settlement, counters: &mut super::Counters, effects: &mut Effects) {
+    match &settlement {
+        Settlement::Done => counters.done += 1,
+        Settlement::Replace(replacements) => {
+            for replacement in replacements {
+                match replacement {
+                    Replacement::Delivery(_) => counters.retried += 1,
+                    Replacement::Dead(letter) => {
+                        counters.dead += 1;
+                        effects.after.push(Reply::Dead(letter.clone()));
+                    }
+                }
+            }
+        }
+    }
+    effects.settle.push((token, settlement));
+}
