@@ -97,9 +97,9 @@ final class EventCheck
             if (!in_array($name, self::OPTIONS, true)) {
                 $nearest = Nearest::of((string) $name, self::OPTIONS);
                 throw new InvalidArgument(sprintf(
-                    "options['%s']: unknown option%s. Allowed: %s",
+                    "options['%s']: unknown option%s Allowed: %s",
                     $name,
-                    $nearest === null ? '' : "; did you mean $nearest?",
+                    $nearest === null ? '.' : "; did you mean $nearest?",
                     implode(', ', self::OPTIONS)
                 ));
             }
