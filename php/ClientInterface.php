@@ -14,8 +14,9 @@ interface ClientInterface
     /**
      * Hands an event to the background and returns its id.
      *
-     * @param string|object $event a name of 1 to 255 bytes of UTF-8, not '', '0' or '*'; or an event, any object with getName() and getParams()
-     * @param array<array-key, mixed> $params what can be said in JSON; listeners get it as arrays. Merged over the params of an event object
+     * @param string|object $event a name of 1 to 255 bytes of UTF-8, not '', '0' or '*'; or an event: any object with getName() and
+     *     getParams()
+     * @param array<array-key, mixed> $params what JSON can say; listeners get it as arrays. Merged over the params of an event object
      * @param array{
      *     confirm?: Confirm|'none'|'deferred'|'accepted'|'synced',
      *     delay?: int|float,

@@ -27,7 +27,8 @@ final class Daemon
     }
 
     /**
-     * Runs until the process is told to stop, and returns its exit status. Returns in the process that called it only, never in a worker.
+     * Runs until the process is told to stop, and returns its exit status. It returns in the process that called it only, never in a
+     * worker.
      *
      * @param int|null $workers in place of `worker.pool_size`
      */
@@ -40,6 +41,9 @@ final class Daemon
 
     /**
      * What proletarier_run() gets besides the listeners.
+     *
+     * The setting `events`, a callable that gets name and params, is for applications whose configuration is all they have: others
+     * attach to the service Proletarier\EventManager.
      *
      * @return array<string, mixed>
      */

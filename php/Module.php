@@ -24,9 +24,9 @@ final class Module
     /**
      * Runs `php public/index.php proletarier ...`, with or without a console package.
      *
-     * An MVC application takes no notice of argv, and would print its home page. So the command runs as a listener of `route`, before any
-     * router (20000: HttpMethodListener has 10000), and returns a response, which ends the request there; and `finish` ends the process
-     * before the response would be sent (-20000: SendResponseListener has -10000, and sends no plain one anyway).
+     * An MVC application takes no notice of argv, and would print its home page. So the command runs as a listener of `route`, before
+     * any router (20000: HttpMethodListener has 10000), and returns a response, which ends the request there. After all others a
+     * listener of `finish` ends the process (-20000: SendResponseListener has -10000; it has no sender for a plain response).
      *
      * @param object $e the MvcEvent
      */

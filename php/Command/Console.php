@@ -4,9 +4,11 @@ declare(strict_types=1);
 
 namespace Proletarier\Command;
 
+use Proletarier\Exception\ExceptionInterface;
 use Symfony\Component\Console\Application;
 use Symfony\Component\Console\Input\ArgvInput;
 use Symfony\Component\Console\Input\InputOption;
+use Symfony\Component\Console\Output\ConsoleOutput;
 
 /**
  * Provides the command line: what `php public/index.php proletarier ...` and `bin/proletarier` run.
@@ -29,11 +31,20 @@ final class Console
             );
         }
         array_splice($argv, 1, $skip);
+        $application = self::application($container);
+        $output = new ConsoleOutput();
         try {
-            return self::application($container)->run(new ArgvInput($argv));
+            return $application->run(new ArgvInput($argv), $output);
         } catch (\Throwable $error) {
-            // Symfony prints exceptions and, depending on its version, not errors.
-            return self::fail((string) $error);
+            // Ours say all that is needed, in one line that can be copied; service managers wrap what a factory throws.
+            for ($cause = $error; $cause !== null; $cause = $cause->getPrevious()) {
+                if ($cause instanceof ExceptionInterface) {
+                    return self::fail($cause->getMessage());
+                }
+            }
+            $application->renderThrowable($error, $output->getErrorOutput());
+
+            return 1;
         }
     }
 
@@ -41,6 +52,7 @@ final class Console
     {
         $application = new Application('Proletarier', phpversion('proletarier') ?: 'without extension');
         $application->setAutoExit(false);
+        $application->setCatchExceptions(false);
         // Read before any command is; declared for the help, and so that no command refuses it.
         $application->getDefinition()->addOption(new InputOption('config', 'c', InputOption::VALUE_REQUIRED, ContainerFile::HELP));
         foreach ([RunCommand::class, BrokerCommand::class, WorkerCommand::class, TriggerCommand::class] as $class) {

@@ -57,7 +57,9 @@ final class ContainerFile
             $result = new Container(isset($result['proletarier']) ? $result : ['proletarier' => $result]);
         }
         if (!is_object($result) || !method_exists($result, 'get') || !method_exists($result, 'has')) {
-            throw new Configuration(sprintf('%s returned %s: return an array of configuration or a container', $file, get_debug_type($result)));
+            throw new Configuration(
+                sprintf('%s returned %s: return an array of configuration or a container', $file, get_debug_type($result))
+            );
         }
 
         return $this->container = $result;

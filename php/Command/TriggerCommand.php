@@ -42,7 +42,9 @@ final class TriggerCommand extends Command
     {
         $params = json_decode($input->getArgument('params'), true);
         if (!is_array($params)) {
-            throw new InvalidArgument(sprintf("params: '%s' is no JSON object: give one such as '{\"id\": 7}'", $input->getArgument('params')));
+            throw new InvalidArgument(
+                sprintf("params: '%s' is no JSON object: give one such as '{\"id\": 7}'", $input->getArgument('params'))
+            );
         }
         $options = [];
         foreach (['confirm', 'delay', 'queue', 'key', 'id'] as $name) {

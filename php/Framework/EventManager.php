@@ -7,7 +7,8 @@ namespace Proletarier\Framework;
 use Proletarier\Exception\Configuration;
 
 /**
- * The framework's EventManager with a guard around each listener. Loaded by Framework::create(), which gives BaseEventManager its meaning.
+ * The framework's EventManager with a guard around each listener. Loaded by Framework::create(), which gives BaseEventManager its
+ * meaning.
  *
  * Signatures satisfy v2 and v3 of the parent: untyped, with v2's defaults. As in v2, attach() also takes an aggregate or several names.
  */

@@ -14,7 +14,8 @@ use Proletarier\Framework\Names;
  */
 final class Listeners
 {
-    private const LISTENER = 'a listener is a callable, the name of a service or of a class with __invoke(), or [service or class, method]';
+    private const LISTENER = 'a listener is a callable, the name of a service or of a class with __invoke(), '
+        . 'or [service or class, method]';
 
     private const ENTRY = 'an entry is [event, listener, priority?, options?], a map with the keys event and listener, or a listener '
         . 'aggregate: an object with attach(), or the name of a service or class';
@@ -37,7 +38,9 @@ final class Listeners
     public static function fromConfig(mixed $entries, object $container): self
     {
         if (!is_array($entries)) {
-            throw new Configuration(sprintf('listeners: %s is not allowed: give a list or a map of entries; %s', get_debug_type($entries), self::ENTRY));
+            throw new Configuration(
+                sprintf('listeners: %s is not allowed: give a list or a map of entries; %s', get_debug_type($entries), self::ENTRY)
+            );
         }
         // Before any class of a listener is loaded.
         Names::eventManager();
@@ -164,7 +167,9 @@ final class Listeners
             return [$listener, $written];
         }
         if ($source === null) {
-            throw new Configuration(sprintf("%s: '%s' is neither a service nor a class nor callable: %s", $label, $written, self::LISTENER));
+            throw new Configuration(
+                sprintf("%s: '%s' is neither a service nor a class nor callable: %s", $label, $written, self::LISTENER)
+            );
         }
         if (!$source->mayHave($method)) {
             throw $source->error(sprintf('has no public method %s(): %s', $method, self::LISTENER));

@@ -67,7 +67,9 @@ final class Source
 
     public function error(string $what): Configuration
     {
-        return new Configuration(sprintf("%s: the %s '%s' %s", $this->entry, $this->isService ? 'service' : 'class', $this->name, $what));
+        $kind = $this->isService ? 'service' : 'class';
+
+        return new Configuration(sprintf("%s: the %s '%s' %s", $this->entry, $kind, $this->name, $what));
     }
 
     /**

@@ -158,14 +158,18 @@ final class EventCheck
     private static function headers(array $headers): void
     {
         if (count($headers) > self::MAX_HEADERS) {
-            throw new InvalidArgument(sprintf("options['headers'] has %d entries: at most %d are allowed", count($headers), self::MAX_HEADERS));
+            throw new InvalidArgument(
+                sprintf("options['headers'] has %d entries: at most %d are allowed", count($headers), self::MAX_HEADERS)
+            );
         }
         foreach ($headers as $name => $value) {
-            if (self::text($name, self::MAX_HEADER_NAME) !== null) {
-                throw self::refused("a name in options['headers']", $name, self::text($name, self::MAX_HEADER_NAME));
+            $allowed = self::text($name, self::MAX_HEADER_NAME);
+            if ($allowed !== null) {
+                throw self::refused("a name in options['headers']", $name, $allowed);
             }
             if (!is_string($value) || strlen($value) > self::MAX_HEADER_VALUE) {
-                throw self::refused("options['headers']['$name']", $value, sprintf('a string of at most %d bytes', self::MAX_HEADER_VALUE));
+                $allowed = sprintf('a string of at most %d bytes', self::MAX_HEADER_VALUE);
+                throw self::refused("options['headers']['$name']", $value, $allowed);
             }
         }
     }

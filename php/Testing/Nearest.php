@@ -10,8 +10,8 @@ namespace Proletarier\Testing;
 final class Nearest
 {
     /**
-     * The first of the nearest names, by insertions, deletions, substitutions and swaps of neighbours, ignoring ASCII case; null where more
-     * than a third of the longer name would have to change.
+     * The first of the nearest names, by insertions, deletions, substitutions and swaps of neighbours, ignoring ASCII case; null where
+     * more than a third of the longer name would have to change.
      *
      * @param list<string> $known
      */

@@ -28,7 +28,9 @@ final class ParamsCheck
     {
         $json = json_encode(self::plain($params, 'params', 1), self::JSON);
         if (strlen($json) > $maxSize) {
-            throw new MessageTooLarge(sprintf('params are %d bytes of JSON: at most %d are allowed (broker.max_message_size)', strlen($json), $maxSize));
+            throw new MessageTooLarge(
+                sprintf('params are %d bytes of JSON: at most %d are allowed (broker.max_message_size)', strlen($json), $maxSize)
+            );
         }
 
         return $json;

@@ -55,7 +55,7 @@ final class CommandsTest extends TestCase
         $process = $this->bin(['trigger', ...$arguments], ['client' => ['mock' => true]]);
 
         self::assertSame(1, $process->status);
-        self::assertStringContainsString($message, preg_replace('/\s+/', ' ', $process->errors));
+        self::assertStringStartsWith('proletarier: ' . $message, $process->errors);
     }
 
     public static function wrongTriggers(): iterable
@@ -96,14 +96,14 @@ final class CommandsTest extends TestCase
     public function testBinSaysWhatItMisses(): void
     {
         $process = PhpProcess::run([self::BIN, 'run'], '/');
-        self::assertStringContainsString('there is no config/container.php in / or above it', preg_replace('/\s+/', ' ', $process->errors));
+        self::assertStringStartsWith('proletarier: there is no config/container.php in / or above it', $process->errors);
 
         $process = PhpProcess::run([self::BIN, 'run', '--config=/nothing.php']);
-        self::assertStringContainsString('--config: there is no file /nothing.php', $process->errors);
+        self::assertSame("proletarier: --config: there is no file /nothing.php\n", $process->errors);
 
         $file = $this->file(sys_get_temp_dir() . '/proletarier-' . bin2hex(random_bytes(4)) . '.php', '<?php return 5;');
         $process = PhpProcess::run([self::BIN, 'run', '-c', $file]);
-        self::assertStringContainsString('returned int: return an array', preg_replace('/\s+/', ' ', $process->errors));
+        self::assertStringContainsString('returned int: return an array', $process->errors);
         self::assertSame(1, $process->status);
     }
 
@@ -122,7 +122,7 @@ final class CommandsTest extends TestCase
         $process = $this->bin(['run'], ['listeners' => [['a', 'App\Nothing']]]);
 
         self::assertSame(1, $process->status);
-        self::assertStringContainsString("listeners[0]: 'App\\Nothing' is neither", preg_replace('/\s+/', ' ', $process->errors));
+        self::assertStringStartsWith("proletarier: listeners[0]: 'App\\Nothing' is neither", $process->errors);
     }
 
     public function testSaysThatSymfonyIsMissing(): void
