@@ -154,7 +154,7 @@ class Log
     {
         $text = '';
         foreach ($fields as $name => $value) {
-            $plain = is_string($value) && preg_match('/^[^\s"=\\\\\p{C}]+$/u', $value) === 1;
+            $plain = is_string($value) && preg_match('/^[^\s"\p{Cc}]+$/u', $value) === 1;
             $text .= sprintf(' %s=%s', $name, $plain ? $value : json_encode($value, self::JSON));
         }
 

@@ -24,14 +24,15 @@ final class LogTest extends TestCase
         $line = self::logged(['format' => 'text'], static fn (Log $log) => $log->info('account created', [
             'id' => 7,
             'name' => 'Ada L.',
-            'mail' => 'ada@example.org',
+            'url' => 'https://example.org/?a=b',
+            'empty' => '',
             'ok' => true,
             'float' => 2.0,
             'list' => ['ä', null],
         ]));
 
         self::assertMatchesRegularExpression('/^' . self::TIME . ' INFO  account created id=7 name="Ada L\." '
-            . 'mail=ada@example\.org ok=true float=2\.0 list=\["ä",null\]\n$/', $line);
+            . 'url=https:\/\/example\.org\/\?a=b empty="" ok=true float=2\.0 list=\["ä",null\]\n$/', $line);
     }
 
     public function testJson(): void

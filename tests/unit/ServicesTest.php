@@ -75,9 +75,7 @@ final class ServicesTest extends TestCase
 
     public function testTheClientNeedsTheExtension(): void
     {
-        if (extension_loaded('proletarier')) {
-            self::markTestSkipped('the extension is loaded');
-        }
+        self::skipWithExtension();
         $this->expectException(Configuration::class);
         $this->expectExceptionMessage('The PHP extension proletarier is not loaded');
         self::container([])->get(ClientInterface::class);
@@ -93,6 +91,7 @@ final class ServicesTest extends TestCase
 
     public function testTheNativeClientGetsItsSettings(): void
     {
+        self::skipWithExtension();
         $process = PhpProcess::code(<<<'PHP'
             require 'tests/Fixture/extension.php';
             $make = fn (array $settings) => (new Proletarier\Container(['proletarier' => $settings]))->get('Proletarier\Client');
@@ -118,6 +117,7 @@ final class ServicesTest extends TestCase
 
     public function testWhatTheDaemonRuns(): void
     {
+        self::skipWithExtension();
         $process = PhpProcess::code(<<<'PHP'
             require 'tests/Fixture/extension.php';
             $container = new Proletarier\Container(['proletarier' => [
@@ -221,6 +221,16 @@ final class ServicesTest extends TestCase
     {
         yield 'without params' => [[], '"id":"id-1","attempt":2'];
         yield 'with params' => [['params' => true], '"id":"id-1","attempt":2,"params":{"secret":1}'];
+    }
+
+    /**
+     * For what needs a process in which the extension is absent, or is played by a fixture.
+     */
+    private static function skipWithExtension(): void
+    {
+        if (extension_loaded('proletarier')) {
+            self::markTestSkipped('the extension is loaded');
+        }
     }
 
     private static function container(array $settings): Container
