@@ -23,14 +23,24 @@ final class ClientFactory
         $client = $settings['client'] ?? [];
         $broker = $settings['broker'] ?? [];
         if ($client['mock'] ?? false) {
-            return new MockClient($broker['max_message_size'] ?? MockClient::MAX_MESSAGE_SIZE);
+            return new MockClient(self::bytes($client['max_message_size'] ?? $broker['max_message_size'] ?? MockClient::MAX_MESSAGE_SIZE));
         }
         Extension::assertLoaded();
         $connect = $client['connect'] ?? $broker['bind'] ?? null;
         unset($client['connect'], $client['mock']);
         $client += array_intersect_key($settings, ['state_dir' => 1, 'runtime_dir' => 1])
-            + array_intersect_key($broker, ['max_message_size' => 1]);
+            + array_intersect_key($broker, ['max_message_size' => 1, 'curve' => 1]);
 
         return new Client($connect, $client);
+    }
+
+    /**
+     * A size as settings have it: bytes, or a string such as "2M".
+     */
+    private static function bytes(int|string $size): int
+    {
+        $shift = ['K' => 10, 'M' => 20, 'G' => 30][strtoupper(substr((string) $size, -1))] ?? 0;
+
+        return (int) $size << $shift;
     }
 }

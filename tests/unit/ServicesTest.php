@@ -83,10 +83,12 @@ final class ServicesTest extends TestCase
 
     public function testTheMockHasTheConfiguredLimit(): void
     {
-        $client = self::container(['client' => ['mock' => true], 'broker' => ['max_message_size' => 10]])->get(ClientInterface::class);
+        $client = static fn (array $settings) => self::container(['client' => ['mock' => true]] + $settings)->get(ClientInterface::class);
+        $client(['broker' => ['max_message_size' => '2K']])->trigger('a', ['a' => str_repeat('b', 2040)]);
 
         $this->expectException(MessageTooLarge::class);
-        $client->trigger('a', ['a' => 'bcdef']);
+        $this->expectExceptionMessage('at most 10 are allowed');
+        $client(['broker' => ['max_message_size' => 10]])->trigger('a', ['a' => 'bcdef']);
     }
 
     public function testTheNativeClientGetsItsSettings(): void
@@ -101,7 +103,7 @@ final class ServicesTest extends TestCase
                     'state_dir' => '/s',
                     'runtime_dir' => '/r',
                     'client' => ['timeout' => 1, 'mock' => false],
-                    'broker' => ['bind' => 'ipc:///b', 'max_message_size' => 9, 'pull' => 'tcp://127.0.0.1:9105'],
+                    'broker' => ['bind' => 'ipc:///b', 'max_message_size' => 9, 'curve' => ['public' => 'p'], 'pull' => 'x'],
                     'worker' => ['pool_size' => 2],
                 ])->arguments,
                 $make(['state_dir' => '/s', 'client' => ['connect' => 'ipc:///c'], 'broker' => ['bind' => 'ipc:///b']])->arguments,
@@ -110,7 +112,7 @@ final class ServicesTest extends TestCase
 
         self::assertSame([
             [null, ['state_dir' => '/s']],
-            ['ipc:///b', ['timeout' => 1, 'state_dir' => '/s', 'runtime_dir' => '/r', 'max_message_size' => 9]],
+            ['ipc:///b', ['timeout' => 1, 'state_dir' => '/s', 'runtime_dir' => '/r', 'max_message_size' => 9, 'curve' => ['public' => 'p']]],
             ['ipc:///c', ['state_dir' => '/s']],
         ], json_decode($process->output, true), $process->errors);
     }
