@@ -11,7 +11,10 @@ mod json_value;
 pub mod php;
 mod request_end;
 mod retry_after;
+mod run;
+mod shown;
 mod trigger;
+mod worker;
 
 use ext_php_rs::prelude::*;
 
@@ -37,6 +40,10 @@ pub fn module(module: ModuleBuilder) -> ModuleBuilder {
     module
         .enumeration::<confirm::Confirm>()
         .class::<event::Event>()
+        .class::<worker::Guard>()
+        .class::<worker::Wrap>()
+        .class::<worker::EventManager>()
+        .function(run::function())
         .shutdown_function(request_end::module_shutdown)
         .info_function(info::print)
 }

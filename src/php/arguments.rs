@@ -29,6 +29,15 @@ pub fn of_method<T: RegisteredClass>(call: &mut ExecuteData) -> (Option<&T>, &[Z
     (value, of(call))
 }
 
+/// The same, with arguments that can be handed on.
+#[must_use]
+pub fn of_method_mut<T: RegisteredClass>(call: &mut ExecuteData) -> (Option<&T>, &mut [Zval]) {
+    // SAFETY: as above.
+    let object = call.get_self().map(|object| unsafe { &*std::ptr::from_mut(object) });
+    let value = object.and_then(ZendClassObject::<T>::from_zend_obj).and_then(|object| object.obj.as_ref());
+    (value, of(call))
+}
+
 /// The argument at `index`, behind its reference; none where it was not given.
 #[must_use]
 pub fn get(arguments: &[Zval], index: usize) -> Option<&Zval> {

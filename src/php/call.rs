@@ -129,6 +129,12 @@ pub fn clear_pending() {
     unsafe { zend_clear_exception() };
 }
 
+/// Goes on with a fatal error that was caught, to the next one who waits for it. Frees nothing of this function's callers.
+pub fn bail_out() -> ! {
+    // SAFETY: the caller holds nothing that must be freed for the process to end.
+    unsafe { ext_php_rs::zend::bailout() }
+}
+
 /// E_ERROR, E_PARSE, E_CORE_ERROR, E_COMPILE_ERROR, E_USER_ERROR, E_RECOVERABLE_ERROR: those that end a script.
 const FATAL: c_int = 1 | 4 | 16 | 64 | 256 | 4096;
 

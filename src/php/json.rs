@@ -47,15 +47,14 @@ impl Buffer {
             }
             php_json_encode_ex(self, std::ptr::from_ref(value).cast_mut(), FLAGS, MAX_DEPTH as i64)
         };
-        if done != 0 {
-            return None;
-        }
-        // SAFETY: the encoder wrote `len` bytes behind `val`; nothing writes there before this borrow of the buffer ends.
-        let text = unsafe {
-            let string = self.string.as_ref()?;
-            std::slice::from_raw_parts(string.val.as_ptr().cast::<u8>(), string.len)
-        };
-        Some(text)
+        (done == 0).then(|| self.text())
+    }
+
+    /// What was encoded last.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        // SAFETY: the string is null or PHP's, with `len` bytes behind `val`, which nothing writes to while the buffer is borrowed.
+        unsafe { self.string.as_ref() }.map_or(&[], |string| string.as_bytes())
     }
 
     /// Gives the memory back where it is too much to keep.

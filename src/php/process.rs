@@ -17,9 +17,10 @@ unsafe extern "C" {
 
 /// At the start of a worker: shutdown functions that the parent registered stay the parent's, output goes to the log, random numbers differ
 /// from those of the siblings.
-pub fn begin(entropy: u64) {
+pub fn begin() {
     /// The combined generator can't be seeded, only moved on: by up to this many steps, some 3 ns each.
     const STEPS: u64 = 1 << 18;
+    let entropy = proletarier_engine::entropy();
     // SAFETY: a process of one thread, at its start, before PHP code runs in it. The table of shutdown functions is leaked on purpose: destroying it
     // would run destructors of objects that the parent still uses (a connection would be closed for both).
     unsafe {

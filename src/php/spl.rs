@@ -8,6 +8,7 @@ unsafe extern "C" {
     static spl_ce_InvalidArgumentException: *mut ClassEntry;
     static spl_ce_LengthException: *mut ClassEntry;
     static spl_ce_RuntimeException: *mut ClassEntry;
+    static spl_ce_ArrayObject: *mut ClassEntry;
     static php_json_serializable_ce: *mut ClassEntry;
     static zend_ce_backed_enum: *mut ClassEntry;
     static zend_ce_unit_enum: *mut ClassEntry;
@@ -34,6 +35,8 @@ entries! {
     length = spl_ce_LengthException;
     /// `\RuntimeException`
     runtime = spl_ce_RuntimeException;
+    /// `\ArrayObject`
+    array_object = spl_ce_ArrayObject;
     /// `\JsonSerializable`
     json_serializable = php_json_serializable_ce;
     /// `\BackedEnum`

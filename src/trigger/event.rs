@@ -1,7 +1,9 @@
 //! Reads trigger()'s first argument: a name, or any object that looks like an event.
 
-use super::{Refused, invalid, kind};
-use ext_php_rs::types::{ZendObject, Zval};
+use super::{Refused, invalid};
+use crate::php::throwable::class_name;
+use crate::shown;
+use ext_php_rs::types::{ZendCallable, ZendObject, Zval};
 use ext_php_rs::zend::{ClassEntry, ExecutorGlobals};
 use proletarier_core::name;
 
@@ -20,30 +22,21 @@ impl<'a> Event<'a> {
         }
         match event.object() {
             Some(object) => Self::of_object(object, params),
-            None => Err(invalid(format!(
-                "event: {} given: pass a name (1 to 255 bytes of UTF-8), or an object with getName() and getParams()",
-                kind(event)
-            ))
-            .into()),
+            None => Err(no_name(event)),
         }
     }
 
     fn of_object(object: &ZendObject, given: Option<&Zval>) -> Result<Self, Refused> {
         if !has_method(object, "getname") || !has_method(object, "getparams") {
-            return Err(invalid(format!("event: {} has no getName() and getParams(): pass a name or an event", class(object))).into());
+            let message = format!("event is {}, which has no getName() and getParams(): give a name or an event", class_name(object));
+            return Err(invalid(message).into());
         }
         let name = called(object, "getname")?;
         let name = match name.zend_str() {
             Some(name) => check(name.as_bytes())?.to_owned(),
-            None => return Err(invalid(format!("event: {}::getName() gave {}, no string", class(object), kind(&name))).into()),
+            None => return Err(no_name(&name)),
         };
-        let mut params = called(object, "getparams")?;
-        if params.is_null() {
-            params = Zval::new_array();
-        }
-        if !params.is_array() {
-            return Err(invalid(format!("event: {}::getParams() gave {}: only an array can be triggered", class(object), kind(&params))).into());
-        }
+        let mut params = entries(called(object, "getparams")?)?;
         if let Some(given) = given.and_then(Zval::array)
             && let Some(merged) = params.array_mut()
         {
@@ -75,8 +68,25 @@ fn check(name: &[u8]) -> Result<&str, Refused> {
     name::check_name(name).map_err(|error| invalid(error.to_string()).into())
 }
 
-fn class(object: &ZendObject) -> String {
-    crate::php::throwable::class_name(object)
+fn no_name(value: &Zval) -> Refused {
+    let limit = name::MAX_NAME_LENGTH;
+    invalid(format!("an event's name is {}: 1 to {limit} bytes of UTF-8 are allowed", shown::value(value))).into()
+}
+
+/// An event's params as an array: the entries of what can be traversed, the public properties of other objects.
+fn entries(params: Zval) -> Result<Zval, Refused> {
+    if params.is_array() {
+        return Ok(params);
+    }
+    let function = if params.is_traversable() { "iterator_to_array" } else { "get_object_vars" };
+    if !params.is_object() {
+        return Ok(Zval::new_array());
+    }
+    let entries = ZendCallable::try_from_name(function).and_then(|function| function.try_call(vec![&params]));
+    if ExecutorGlobals::has_exception() {
+        return Err(Refused::Pending);
+    }
+    entries.map_err(|error| invalid(error.to_string()).into())
 }
 
 fn has_method(object: &ZendObject, name: &str) -> bool {

@@ -8,6 +8,7 @@ use crate::client::{self, Client};
 use crate::exceptions::{self, InvalidArgument, MessageTooLarge};
 use crate::interfaces;
 use crate::php::arguments;
+use crate::shown;
 use event::Event;
 use ext_php_rs::builders::FunctionBuilder;
 use ext_php_rs::exception::PhpException;
@@ -56,20 +57,30 @@ fn invalid(message: impl Into<String>) -> PhpException {
     exceptions::new::<InvalidArgument>(message)
 }
 
+/// Laminas' habit is trigger($name, $target, $params).
+fn no_params(given: &Zval) -> PhpException {
+    let given = shown::value(given);
+    invalid(format!("params is {given}: an event for another process has no target, give the params as 2nd argument and the options as 3rd"))
+}
+
 fn trigger(client: &Client, given: &[Zval], result: &mut Zval) -> Result<(), Refused> {
     let [event, rest @ ..] = given else {
         let message = "Proletarier\\Client::trigger() expects at least 1 argument, 0 given".to_owned();
         return Err(PhpException::new(message, 0, ce::argument_count_error()).into());
     };
-    let params = params::argument(given)?;
+    let params = match rest.first().map(Zval::dereference) {
+        None => None,
+        Some(params) if params.is_array() => Some(params),
+        Some(other) => return Err(no_params(other).into()),
+    };
     let event = Event::of(event.dereference(), params)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
-    let options = match arguments::get(rest, 1) {
+    let options = match rest.get(1).map(Zval::dereference) {
         None => Options::default(),
         Some(options) => match options.array() {
             Some(options) if options.is_empty() => Options::default(),
             Some(options) => Options::read(options, now)?,
-            None => return Err(type_error(3, "options", options).into()),
+            None => return Err(invalid(format!("options is {}: give a map", shown::value(options))).into()),
         },
     };
     let mut id = [0; 36];
@@ -80,13 +91,7 @@ fn trigger(client: &Client, given: &[Zval], result: &mut Zval) -> Result<(), Ref
     let mut buffer = client.buffer.take();
     let json = params::encode(&mut buffer, event.params())?;
     if json.len() > client.max_message_size {
-        let message = format!(
-            "params of \"{}\": {} bytes as JSON, and max_message_size allows {}: trigger an id or a file's name instead of the data, or raise \
-             broker.max_message_size",
-            event.name(),
-            json.len(),
-            client.max_message_size
-        );
+        let message = format!("params are {} bytes of JSON: at most {} are allowed (broker.max_message_size)", json.len(), client.max_message_size);
         return Err(exceptions::new::<MessageTooLarge>(message).into());
     }
     let record = Record {
@@ -107,31 +112,4 @@ fn trigger(client: &Client, given: &[Zval], result: &mut Zval) -> Result<(), Ref
     client.buffer.set(buffer);
     result.set_string(id, false).map_err(|error| PhpException::from(error.to_string()))?;
     Ok(())
-}
-
-fn type_error(position: usize, name: &str, value: &Zval) -> PhpException {
-    let message = format!("Proletarier\\Client::trigger(): Argument #{position} (${name}) must be of type array, {} given", kind(value));
-    PhpException::new(message, 0, ce::type_error())
-}
-
-/// What a value is, as PHP's own messages say it.
-fn kind(value: &Zval) -> String {
-    let value = value.dereference();
-    if value.is_null() {
-        "null".into()
-    } else if value.is_bool() {
-        "bool".into()
-    } else if value.is_long() {
-        "int".into()
-    } else if value.is_double() {
-        "float".into()
-    } else if value.is_string() {
-        "string".into()
-    } else if value.is_array() {
-        "array".into()
-    } else if let Some(object) = value.object() {
-        crate::php::throwable::class_name(object)
-    } else {
-        "resource".into()
-    }
 }

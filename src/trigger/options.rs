@@ -1,12 +1,13 @@
 //! Reads trigger()'s third argument.
 
-use super::{invalid, kind};
+use super::invalid;
 use crate::confirm::Confirm as ConfirmEnum;
 use crate::json_value::key_text;
 use crate::php::spl;
+use crate::shown;
 use ext_php_rs::convert::FromZval;
 use ext_php_rs::exception::PhpException;
-use ext_php_rs::types::{ZendHashTable, ZendObject, Zval};
+use ext_php_rs::types::{ArrayKey, ZendHashTable, ZendObject, Zval};
 use proletarier_core::nearest::nearest;
 use proletarier_core::record::is_valid_id;
 use proletarier_core::settings;
@@ -14,8 +15,6 @@ use proletarier_engine::client::Confirm;
 
 /// The keys that there are, in the order in which messages tell them.
 const KEYS: [&str; 10] = ["confirm", "delay", "at", "expires", "queue", "key", "unique", "id", "headers", "spool"];
-/// Ten years: `delay` and `expires` beyond it are taken for milliseconds, or for a mistake.
-const MAX_SECONDS: f64 = 315_360_000.0;
 const MAX_HEADERS: usize = 32;
 const MAX_HEADER_NAME: usize = 64;
 const MAX_HEADER_VALUE: usize = 1024;
@@ -32,8 +31,6 @@ pub struct Options {
     pub unique: Option<String>,
     pub id: Option<String>,
     pub headers: Vec<(String, String)>,
-    /// Carried from the start, acted on once there is a spool.
-    pub _spool: Option<bool>,
 }
 
 impl Options {
@@ -51,20 +48,21 @@ impl Options {
             }
             match key.as_str() {
                 "confirm" => options.confirm = Some(confirm(value)?),
-                "delay" => options.delay = Some(seconds("delay", value, true)?),
-                "at" => options.at = Some(moment("at", value)?),
-                "expires" if value.is_object() => options.expires = Some(moment("expires", value)?),
-                "expires" => options.expires = Some(now.saturating_add(seconds("expires", value, false)?)),
+                "delay" => options.delay = Some(micros(value, 0.0).ok_or_else(|| refuse("delay", value, "seconds, 0 or more"))?),
+                "at" => options.at = Some(moment(value).ok_or_else(|| refuse("at", value, "a DateTimeInterface"))?),
+                "expires" => options.expires = Some(expires(value, now)?),
                 "queue" => options.queue = Some(text("queue", value, 64)?),
                 "key" => options.key = Some(text("key", value, 255)?),
                 "unique" => options.unique = Some(text("unique", value, 255)?),
                 "id" => options.id = Some(id(value)?),
                 "headers" => options.headers = headers(value)?,
-                _ => options._spool = Some(value.bool().ok_or_else(|| refuse("spool", value, "true or false"))?),
+                // `spool` is checked from the start, and acted on once there is one.
+                _ if value.is_bool() => {}
+                key => return Err(refuse(key, value, "true or false")),
             }
         }
         if options.delay.is_some() && options.at.is_some() {
-            return Err(invalid("options 'delay' and 'at' exclude each other: give one of them"));
+            return Err(invalid("options['at']: give either delay or at"));
         }
         Ok(options)
     }
@@ -79,60 +77,42 @@ impl Options {
 }
 
 fn unknown(key: &str) -> PhpException {
-    let hint = nearest(key, KEYS).map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-    let allowed: Vec<_> = KEYS.iter().map(|key| format!("'{key}'")).collect();
-    invalid(format!("unknown option '{key}'{hint} Allowed are {}", allowed.join(", ")).replace("' Allowed", "': allowed"))
+    let hint = nearest(key, KEYS).map_or_else(|| ".".into(), |near| format!("; did you mean {near}?"));
+    invalid(format!("options['{key}']: unknown option{hint} Allowed: {}", KEYS.join(", ")))
 }
 
 fn refuse(key: &str, value: &Zval, allowed: &str) -> PhpException {
-    invalid(format!("option '{key}': {} is not allowed: give {allowed}", shown(value)))
+    refuse_at(&format!("options['{key}']"), value, allowed)
 }
 
-/// A value as messages show it.
-fn shown(value: &Zval) -> String {
-    const MOST: usize = 80;
-    if let Some(text) = value.zend_str() {
-        let text = String::from_utf8_lossy(text.as_bytes());
-        let cut: String = text.chars().take(MOST).collect();
-        let dots = if cut.len() < text.len() { "…" } else { "" };
-        return format!("'{cut}{dots}'");
-    }
-    if let Some(number) = value.long() {
-        return number.to_string();
-    }
-    if let Some(number) = value.double() {
-        return number.to_string();
-    }
-    match value.bool() {
-        Some(boolean) => boolean.to_string(),
-        None => kind(value),
-    }
+fn refuse_at(place: &str, value: &Zval, allowed: &str) -> PhpException {
+    invalid(format!("{place}: {} is not allowed: give {allowed}", shown::value(value)))
 }
 
 fn confirm(value: &Zval) -> Result<Confirm, PhpException> {
-    if let Some(case) = value.object().and_then(|_| ConfirmEnum::from_zval(value)) {
+    // The class is checked here: the conversion takes any enum that has a case of the name.
+    let case = value.object().filter(|object| object.is_instance::<ConfirmEnum>()).and_then(|_| ConfirmEnum::from_zval(value));
+    if let Some(case) = case {
         return Ok(case.into());
     }
     let word = value.str().and_then(settings::Confirm::from_word);
-    word.map(crate::client::level).ok_or_else(|| refuse("confirm", value, "a Proletarier\\Confirm, or 'none', 'deferred', 'accepted' or 'synced'"))
+    word.map(crate::client::level).ok_or_else(|| refuse("confirm", value, "'none', 'deferred', 'accepted', 'synced' or a Proletarier\\Confirm"))
 }
 
-fn seconds(key: &str, value: &Zval, zero: bool) -> Result<u64, PhpException> {
-    let number = value.double().or_else(|| value.long().map(|number| number as f64));
-    let allowed = if zero { "seconds from 0 to 315360000 (ten years), as int or float" } else { "seconds above 0, up to 315360000 (ten years), as int or float, or a DateTimeInterface" };
-    number
-        .filter(|number| *number <= MAX_SECONDS && (*number > 0.0 || zero && *number == 0.0))
-        .map(|number| (number * 1e6).round() as u64)
-        .ok_or_else(|| refuse(key, value, allowed))
+/// Seconds, of `least` or more, as microseconds; beyond some 500,000 years it is these.
+fn micros(value: &Zval, least: f64) -> Option<u64> {
+    let seconds = value.double().or_else(|| value.long().map(|number| number as f64))?;
+    (seconds.is_finite() && seconds >= least).then(|| (seconds * 1e6).round() as u64)
 }
 
-fn moment(key: &str, value: &Zval) -> Result<u64, PhpException> {
-    let object = value.object().filter(|object| object.instance_of(spl::date_time()));
-    object.and_then(micros_of).ok_or_else(|| refuse(key, value, "a DateTimeInterface"))
+fn expires(value: &Zval, now: u64) -> Result<u64, PhpException> {
+    let at = moment(value).or_else(|| micros(value, f64::MIN_POSITIVE).map(|span| now.saturating_add(span)));
+    at.ok_or_else(|| refuse("expires", value, "seconds, more than 0, or a DateTimeInterface"))
 }
 
 /// A DateTimeInterface's microseconds since 1970; 0 for what was before.
-fn micros_of(object: &ZendObject) -> Option<u64> {
+fn moment(value: &Zval) -> Option<u64> {
+    let object: &ZendObject = value.object().filter(|object| object.instance_of(spl::date_time()))?;
     let text = object.try_call_method("format", vec![&"U u"]).ok()?;
     let (seconds, micros) = text.str()?.split_once(' ')?;
     let seconds: i64 = seconds.parse().ok()?;
@@ -141,28 +121,38 @@ fn micros_of(object: &ZendObject) -> Option<u64> {
 
 fn text(key: &str, value: &Zval, most: usize) -> Result<String, PhpException> {
     let text = value.str().filter(|text| (1..=most).contains(&text.len()));
-    text.map(str::to_owned).ok_or_else(|| refuse(key, value, &format!("a string of 1 to {most} bytes of UTF-8")))
+    text.map(str::to_owned).ok_or_else(|| refuse(key, value, &format!("a string of 1 to {most} bytes")))
 }
 
 fn id(value: &Zval) -> Result<String, PhpException> {
     let id = value.str().filter(|id| is_valid_id(id.as_bytes()));
-    id.map(str::to_owned).ok_or_else(|| refuse("id", value, "1 to 64 bytes of A-Z, a-z, 0-9, '.', '_', ':' and '-'"))
+    id.map(str::to_owned).ok_or_else(|| refuse("id", value, "a string of 1 to 64 bytes of A-Z, a-z, 0-9, \".\", \"_\", \":\" and \"-\""))
 }
 
 fn headers(value: &Zval) -> Result<Vec<(String, String)>, PhpException> {
-    let map = value.array().ok_or_else(|| refuse("headers", value, "a map of strings to strings"))?;
+    let map = value.array().ok_or_else(|| refuse("headers", value, "a map of strings"))?;
     if map.len() > MAX_HEADERS {
-        return Err(invalid(format!("option 'headers': {} headers are too many: {MAX_HEADERS} are allowed", map.len())));
+        return Err(invalid(format!("options['headers'] has {} entries: at most {MAX_HEADERS} are allowed", map.len())));
     }
     let mut headers = Vec::with_capacity(map.len());
-    for (name, value) in map {
-        let name = key_text(&name);
-        if !(1..=MAX_HEADER_NAME).contains(&name.len()) {
-            return Err(invalid(format!("option 'headers': the name '{name}' has {} bytes: 1 to {MAX_HEADER_NAME} are allowed", name.len())));
+    for (key, value) in map {
+        let name = key_text(&key);
+        if matches!(key, ArrayKey::Long(_)) || !(1..=MAX_HEADER_NAME).contains(&name.len()) {
+            return Err(refuse_at("a name in options['headers']", &key_value(&key), &format!("a string of 1 to {MAX_HEADER_NAME} bytes")));
         }
         let text = value.str().filter(|text| text.len() <= MAX_HEADER_VALUE);
-        let text = text.ok_or_else(|| refuse(&format!("headers.{name}"), value, &format!("a string of up to {MAX_HEADER_VALUE} bytes of UTF-8")))?;
+        let text = text.ok_or_else(|| refuse_at(&format!("options['headers']['{name}']"), value, &format!("a string of at most {MAX_HEADER_VALUE} bytes")))?;
         headers.push((name, text.to_owned()));
     }
     Ok(headers)
+}
+
+/// A key as the value that messages show.
+fn key_value(key: &ArrayKey<'_>) -> Zval {
+    let mut value = Zval::new();
+    match key {
+        ArrayKey::Long(index) => value.set_long(*index),
+        key => drop(value.set_string(&key_text(key), false)),
+    }
+    value
 }

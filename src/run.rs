@@ -1,0 +1,110 @@
+//! Defines the function `proletarier_run()`.
+
+use crate::exceptions::{self, AlreadyRunning, Configuration};
+use crate::json_value;
+use crate::php::{arguments, sapi};
+use crate::shown;
+use crate::worker::{self, PhpApplication, Voice};
+use ext_php_rs::args::Arg;
+use ext_php_rs::builders::FunctionBuilder;
+use ext_php_rs::exception::PhpException;
+use ext_php_rs::flags::DataType;
+use ext_php_rs::types::{ZendHashTable, Zval};
+use ext_php_rs::zend::{ExecuteData, ce, run_handler};
+use proletarier_core::nearest::nearest;
+use proletarier_core::settings::Settings;
+use proletarier_engine::{Role, RunError};
+use std::panic::AssertUnwindSafe;
+
+/// What is for this run, among the settings.
+const RUN_KEYS: [&str; 3] = ["role", "events", "logger"];
+const ROLES: [(&str, Role); 3] = [("all", Role::All), ("broker", Role::Broker), ("worker", Role::Worker)];
+
+/// The function as PHP registers it.
+pub fn function() -> FunctionBuilder<'static> {
+    FunctionBuilder::new("proletarier_run", handler)
+        .arg(Arg::new("listeners", DataType::Array))
+        .not_required()
+        .arg(Arg::new("options", DataType::Array).default("[]"))
+        .returns(DataType::Long, false, false)
+        .docs(&["Runs the daemon until it is told to stop. Returns in the process that called it only, with the exit status."])
+}
+
+extern "C" fn handler(call: &mut ExecuteData, result: &mut Zval) {
+    run_handler(AssertUnwindSafe(|| match run(arguments::of(call)) {
+        Ok(status) => result.set_long(status),
+        Err(exception) => exception.throw(),
+    }));
+}
+
+fn configuration(message: impl Into<String>) -> PhpException {
+    exceptions::new::<Configuration>(message)
+}
+
+fn run(given: &[Zval]) -> Result<i32, PhpException> {
+    let listeners = array(given, 0, "listeners")?.ok_or_else(|| {
+        PhpException::new("proletarier_run() expects at least 1 argument, 0 given".into(), 0, ce::argument_count_error())
+    })?;
+    let sapi = sapi::name();
+    if sapi != "cli" {
+        return Err(configuration(format!("proletarier_run() runs on the command line only (php-cli), not under {sapi}: a daemon needs processes of its own")));
+    }
+    let options = array(given, 1, "options")?;
+    let option = |key: &str| options.and_then(|options| options.get(key)).map(Zval::dereference).filter(|value| !value.is_null());
+    let role = role(option("role"))?;
+    let voice = Voice { events: events(option("events"))?, logger: logger(option("logger"))? };
+    let settings = settings(options)?;
+    let listeners = worker::read_listeners(listeners)?;
+    let mut application = PhpApplication::new(listeners, voice, &settings);
+    proletarier_engine::run(settings, role, &mut application).map_err(|error| match &error {
+        RunError::AlreadyRunning(_) => exceptions::new::<AlreadyRunning>(error.to_string()),
+        RunError::Setup(_) => configuration(error.to_string()),
+    })
+}
+
+fn array<'a>(given: &'a [Zval], index: usize, name: &str) -> Result<Option<&'a ZendHashTable>, PhpException> {
+    let Some(value) = given.get(index).map(Zval::dereference) else { return Ok(None) };
+    value.array().map(Some).ok_or_else(|| {
+        let message = format!("proletarier_run(): Argument #{} (${name}) must be of type array, {} given", index + 1, shown::kind(value));
+        PhpException::new(message, 0, ce::type_error())
+    })
+}
+
+fn role(value: Option<&Zval>) -> Result<Role, PhpException> {
+    let Some(value) = value else { return Ok(Role::All) };
+    let word = value.str();
+    ROLES.iter().find(|(known, _)| Some(*known) == word).map(|(_, role)| *role).ok_or_else(|| {
+        let words = ROLES.map(|(word, _)| word);
+        let hint = word.and_then(|word| nearest(word, words)).map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+        configuration(format!("role: {} is not allowed: give 'all', 'broker' or 'worker'{hint}", shown::value(value)))
+    })
+}
+
+fn events(value: Option<&Zval>) -> Result<Option<Zval>, PhpException> {
+    match value {
+        None => Ok(None),
+        Some(value) if value.is_callable() => Ok(Some(value.shallow_clone())),
+        Some(value) => Err(configuration(format!("events: {} is not allowed: give a callable(string $name, array $params)", shown::value(value)))),
+    }
+}
+
+fn logger(value: Option<&Zval>) -> Result<Option<Zval>, PhpException> {
+    match value {
+        None => Ok(None),
+        Some(value) if value.object().is_some_and(|object| object.get_class_entry().function_table.get("log").is_some()) => Ok(Some(value.shallow_clone())),
+        Some(value) => Err(configuration(format!("logger: {} is not allowed: give an object with PSR-3's log()", shown::value(value)))),
+    }
+}
+
+fn settings(options: Option<&ZendHashTable>) -> Result<Settings, PhpException> {
+    let mut map = ZendHashTable::new();
+    for (key, value) in options.into_iter().flatten() {
+        let name = json_value::key_text(&key);
+        // The listeners are the function's first argument; what the configuration says of them was turned into that.
+        if !RUN_KEYS.contains(&name.as_str()) && name != "listeners" {
+            map.insert(key, value.dereference().shallow_clone()).map_err(|error| configuration(error.to_string()))?;
+        }
+    }
+    let value = json_value::from_array(&map, "")?;
+    Settings::read(&value).map_err(|error| configuration(error.to_string()))
+}
