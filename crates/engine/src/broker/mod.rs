@@ -1,0 +1,251 @@
+//! Provides the broker: a process that takes events in, keeps them, and hands them to workers. It runs no PHP.
+//!
+//! One loop: wait, take in what came, let the queue decide, keep what is to be kept, say what is to be said.
+
+mod control;
+mod graves;
+mod intake;
+mod keep;
+mod notices;
+mod peers;
+mod pull;
+mod staff;
+
+use crate::clock;
+use crate::log;
+use crate::application::Level;
+use crate::runtime_dir;
+use crate::scoreboard::{Scoreboard, State};
+use crate::signals::Signals;
+use crate::ties::Ties;
+use crate::transport::{Socket, Source, Transport, wait};
+use crate::{RunError, fork};
+use keep::Unsaid;
+use nix::sys::signal::Signal;
+use notices::Notices;
+use peers::Peers;
+use proletarier_core::backlog::{Backlog, Memory};
+use proletarier_core::queue::{Effects, Queue, Rules, WorkerId};
+use proletarier_core::settings::{Settings, Store};
+use proletarier_core::time::Mono;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Messages taken from one socket before what they ask for is kept: a group that is committed together.
+const GROUP: usize = 64;
+/// Room in a batch's frame beside the largest event: the client closes a batch at 60 KB.
+const BATCH_ROOM: usize = 128 * 1024;
+/// The largest frame from a worker: its introduction has all its listeners.
+const WORKER_FRAME: usize = 64 * 1024 * 1024;
+/// The largest control request.
+const CONTROL_FRAME: usize = 64 * 1024;
+
+/// What a broker is given.
+pub struct Post<'a> {
+    /// The daemon's settings.
+    pub settings: &'a Settings,
+    /// Shared with the workers of this machine.
+    pub scoreboard: &'a Scoreboard,
+    /// To the other processes.
+    pub ties: &'a Ties,
+    /// Which broker this is, from 1.
+    pub epoch: u64,
+}
+
+struct Sockets {
+    clients: Socket,
+    workers: Socket,
+    control: Socket,
+    pull: Option<Socket>,
+}
+
+struct Broker<'a> {
+    post: Post<'a>,
+    sockets: Sockets,
+    queue: Queue,
+    backlog: Box<dyn Backlog>,
+    effects: Effects,
+    unsaid: Unsaid,
+    peers: Peers,
+    /// Dead workers whose slots are being settled.
+    burying: HashSet<WorkerId>,
+    /// Workers of the broker before that have not introduced themselves.
+    awaited: HashSet<WorkerId>,
+    awaited_until: Mono,
+    notices: Notices,
+    malformed: u64,
+    frame: Vec<u8>,
+}
+
+/// Workers of the broker before are waited for so long, in microseconds, before copies of what they had are taken for new events.
+const AWAIT_WORKERS: u64 = 600_000_000;
+
+/// Runs a broker until it is told to stop; its exit status.
+///
+/// # Errors
+/// When its sockets can't be bound.
+pub fn run(post: Post<'_>) -> Result<i32, RunError> {
+    let signals = Signals::catch(&[Signal::SIGTERM]).map_err(|error| RunError::Setup(error.to_string()))?;
+    let transport = Transport::new();
+    let mut broker = Broker::open(post, &transport)?;
+    broker.post.scoreboard.set_broker_ready(broker.post.epoch);
+    broker.post.ties.supervisor.ring();
+    broker.serve(&signals);
+    Ok(0)
+}
+
+impl<'a> Broker<'a> {
+    fn open(post: Post<'a>, transport: &Transport) -> Result<Self, RunError> {
+        let settings = post.settings;
+        if settings.store != Store::Memory {
+            return Err(RunError::Setup("store: only 'memory:' is there yet".into()));
+        }
+        let bind = |endpoint: &proletarier_core::settings::Endpoint, largest: usize| {
+            runtime_dir::make_way(endpoint, settings)?;
+            let socket = transport.bind_router(&endpoint.to_string(), largest).map_err(|error| RunError::Setup(error.to_string()))?;
+            runtime_dir::set_mode(endpoint, settings)?;
+            Ok(socket)
+        };
+        let sockets = Sockets {
+            clients: bind(&settings.broker.bind, settings.broker.max_message_size + BATCH_ROOM)?,
+            workers: bind(&settings.worker.bind, WORKER_FRAME)?,
+            control: bind(&settings.broker.control, CONTROL_FRAME)?,
+            pull: settings.broker.pull.as_ref().map(|endpoint| pull::bind(transport, endpoint, settings)).transpose()?,
+        };
+        let rules = Rules { retry: settings.retry, max_message: settings.broker.max_message_size };
+        let alive: Vec<_> = post.scoreboard.slots().filter(|(_, slot)| slot.state() == State::Working).collect();
+        let mut queue = Queue::new(rules);
+        let backlog = Memory::new(post.epoch);
+        if post.epoch > 1 && !backlog.capabilities().survives_broker {
+            queue = queue.recovering(alive.iter().filter_map(|(_, slot)| slot.running_event()));
+        }
+        let awaited = alive.iter().map(|(number, slot)| peers::local_id(*number, slot.incarnation())).collect();
+        Ok(Self {
+            sockets,
+            queue,
+            backlog: Box::new(backlog),
+            effects: Effects::default(),
+            unsaid: Unsaid::default(),
+            peers: Peers::default(),
+            burying: HashSet::new(),
+            awaited,
+            awaited_until: clock::mono().plus(AWAIT_WORKERS),
+            notices: Notices::default(),
+            malformed: 0,
+            frame: Vec::new(),
+            post,
+        })
+    }
+
+    fn serve(&mut self, signals: &Signals) {
+        // What died while no broker was there to be told.
+        self.settle_graves();
+        let mut orphaned_until = None;
+        loop {
+            self.keep_and_say();
+            let timeout = self.timeout(orphaned_until);
+            let [clients, workers, control, bell, life, told, pull] = self.wait(signals, timeout, orphaned_until.is_some());
+            if workers {
+                self.hear_workers();
+            }
+            if bell {
+                self.post.ties.broker.hush();
+                // A report sent before the death is here by now, and says more than the scoreboard does.
+                self.hear_workers();
+                self.settle_graves();
+            }
+            if clients {
+                self.hear_clients();
+            }
+            if pull {
+                self.hear_originals();
+            }
+            if control {
+                self.hear_control();
+            }
+            let now = clock::now();
+            self.queue.handle_tick(now, &mut self.effects);
+            self.expire_leases(now);
+            self.count_recovery(now.mono);
+            if told && signals.take().contains(&Signal::SIGTERM) {
+                break;
+            }
+            if life && self.post.ties.life.is_cut() {
+                orphaned_until.get_or_insert_with(|| now.mono.plus(self.post.settings.worker.grace.as_micros() as u64));
+            }
+            if orphaned_until.is_some_and(|until| now.mono >= until || !self.has_workers()) {
+                log::line(Level::Error, "the supervisor is gone: the broker ends", &[]);
+                break;
+            }
+        }
+        self.finish();
+    }
+
+    fn wait(&self, signals: &Signals, timeout: Option<Duration>, orphaned: bool) -> [bool; 7] {
+        let ties = self.post.ties;
+        let sockets = &self.sockets;
+        // A lifeline that is cut stays readable: once that is known, wait for something else.
+        let life = if orphaned { ties.broker.descriptor() } else { ties.life.descriptor() };
+        let always = [
+            Source::Socket(&sockets.clients),
+            Source::Socket(&sockets.workers),
+            Source::Socket(&sockets.control),
+            Source::Descriptor(ties.broker.descriptor()),
+            Source::Descriptor(life),
+            Source::Descriptor(signals.descriptor()),
+        ];
+        match &sockets.pull {
+            None => {
+                let [a, b, c, d, e, f] = wait(always, timeout);
+                [a, b, c, d, e, f, false]
+            }
+            Some(pull) => {
+                let [a, b, c, d, e, f] = always;
+                wait([a, b, c, d, e, f, Source::Socket(pull)], timeout)
+            }
+        }
+    }
+
+    fn timeout(&mut self, orphaned_until: Option<Mono>) -> Option<Duration> {
+        let now = clock::now();
+        let until = |moment: Mono| moment.since(now.mono);
+        let orphaned = orphaned_until.map(|moment| until(moment).min(100_000));
+        let due = self.backlog.promote(now);
+        let next = [self.queue.poll_timeout(now), due, self.lease_check(), orphaned].into_iter().flatten().min();
+        next.map(Duration::from_micros)
+    }
+
+    fn has_workers(&self) -> bool {
+        self.post.scoreboard.slots().any(|(_, slot)| slot.state() != State::Free)
+    }
+
+    /// The last outcomes are taken in and kept; then the sockets' files go.
+    fn finish(&mut self) {
+        self.hear_workers();
+        self.settle_graves();
+        self.keep_and_say();
+        let counts = self.backlog.counts();
+        let left = counts.pending + counts.reserved + counts.parked + self.queue.ready() as u64;
+        if left + counts.dead > 0 && !self.backlog.capabilities().survives_broker {
+            let words = "the store is in memory, and what is in it ends with the broker";
+            log::line(Level::Warning, words, &[("waiting", &left), ("dead", &counts.dead)]);
+        }
+        let settings = self.post.settings;
+        let endpoints = [Some(&settings.broker.bind), Some(&settings.worker.bind), Some(&settings.broker.control), settings.broker.pull.as_ref()];
+        for path in endpoints.into_iter().flatten().filter_map(|endpoint| endpoint.socket_path()) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn count_recovery(&mut self, now: Mono) {
+        if self.awaited_until.0 == 0 {
+            return;
+        }
+        let scoreboard = self.post.scoreboard;
+        self.awaited.retain(|id| peers::local_slot(*id).and_then(|slot| scoreboard.slot(slot)).is_some_and(|slot| slot.state() == State::Working && fork::exists(slot.pid())));
+        if self.awaited.is_empty() || now >= self.awaited_until {
+            self.awaited_until = Mono(0);
+            self.queue.recovered();
+        }
+    }
+}

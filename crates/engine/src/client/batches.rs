@@ -1,0 +1,182 @@
+//! Defines what a client has sent and not yet seen confirmed. No socket and no clock: times are arguments.
+
+use super::Lost;
+use proletarier_core::frame::{Confirmation, Exception, Publish, Session};
+use proletarier_core::record::Record;
+use std::collections::VecDeque;
+
+/// While so many batches are unconfirmed the next events gather: one on its way and one being stored keep the broker busy.
+pub const IN_FLIGHT: usize = 2;
+/// A batch is sent when it has so many bytes, whatever is unconfirmed.
+pub const FULL: usize = 60 * 1024;
+/// Unconfirmed batches that a process may have; beyond it trigger() waits for the broker.
+pub const MAX_IN_FLIGHT: usize = 32;
+
+/// A batch that is sent, or was tried to.
+pub struct Batch {
+    pub first: u64,
+    pub count: u32,
+    pub frame: Vec<u8>,
+    /// When it has to be confirmed: monotonic, microseconds.
+    pub overdue_at: u64,
+    /// Its caller waits for it, and will be told; it is not lost by being late.
+    pub awaited: bool,
+}
+
+/// The events of one session, from being gathered to being confirmed.
+pub struct Batches {
+    session: Session,
+    next_number: u64,
+    gathering: Vec<u8>,
+    gathered: u32,
+    /// Events in the gathering batch that are followed up.
+    followed: u32,
+    sent: VecDeque<Batch>,
+    rejected: Vec<Exception>,
+    lost: Vec<Lost>,
+    /// The latest batch that nobody follows up.
+    unfollowed: Vec<u8>,
+    /// Empty buffers to gather in.
+    spare: Vec<Vec<u8>>,
+}
+
+impl Batches {
+    pub fn new(session: Session) -> Self {
+        Self {
+            session,
+            next_number: 1,
+            gathering: Vec::new(),
+            gathered: 0,
+            followed: 0,
+            sent: VecDeque::new(),
+            rejected: Vec::new(),
+            lost: Vec::new(),
+            unfollowed: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Adds an event to the batch that gathers; its number.
+    pub fn gather(&mut self, record: &Record<'_>, follow: bool) -> u64 {
+        if self.gathering.is_empty() {
+            Publish::begin(&mut self.gathering);
+        }
+        Publish::push(&mut self.gathering, |out| record.encode(out));
+        self.gathered += 1;
+        self.followed += u32::from(follow);
+        self.next_number + u64::from(self.gathered) - 1
+    }
+
+    /// Whether something gathers.
+    pub const fn is_gathering(&self) -> bool {
+        self.gathered > 0
+    }
+
+    /// Whether what gathers should go out now.
+    pub fn should_send(&self) -> bool {
+        self.gathered > 0 && (self.sent.len() < IN_FLIGHT || self.gathering.len() >= FULL)
+    }
+
+    /// Whether a caller has to wait before it adds more.
+    pub fn is_full(&self) -> bool {
+        self.sent.len() >= MAX_IN_FLIGHT && self.gathering.len() >= FULL
+    }
+
+    /// Closes the batch that gathers and gives its frame to send. A batch that nobody follows up is forgotten after.
+    pub fn seal(&mut self, overdue_at: u64, awaited: bool, synced: bool) -> &[u8] {
+        let mut frame = std::mem::replace(&mut self.gathering, self.spare.pop().unwrap_or_default());
+        let (first, count, follow) = (self.next_number, self.gathered, self.followed > 0);
+        Publish::seal(&mut frame, &self.session, first, count, follow, synced);
+        self.next_number += u64::from(count);
+        self.gathered = 0;
+        self.followed = 0;
+        if follow {
+            self.sent.push_back(Batch { first, count, frame, overdue_at, awaited });
+            self.sent.back().map_or(&[], |batch| &batch.frame)
+        } else {
+            let old = std::mem::replace(&mut self.unfollowed, frame);
+            self.recycle(old);
+            &self.unfollowed
+        }
+    }
+
+    fn recycle(&mut self, mut frame: Vec<u8>) {
+        if self.spare.len() <= IN_FLIGHT && frame.capacity() <= 2 * FULL {
+            frame.clear();
+            self.spare.push(frame);
+        }
+    }
+
+    /// The broker confirmed, or refused, events.
+    pub fn confirmed(&mut self, confirmation: Confirmation) {
+        if confirmation.session != self.session {
+            return;
+        }
+        let place = self.sent.iter().position(|batch| batch.first == confirmation.first && batch.count == confirmation.count);
+        let Some(batch) = place.and_then(|place| self.sent.remove(place)) else { return };
+        for exception in confirmation.exceptions {
+            if batch.awaited {
+                self.rejected.push(exception);
+            } else if let Some(record) = Publish::records(&batch.frame).nth((exception.number - batch.first) as usize) {
+                self.lost.push(Lost { record: record.to_vec(), reason: exception.reason });
+            }
+        }
+        self.recycle(batch.frame);
+    }
+
+    /// Every unconfirmed frame, in order: for a broker that does not know of them.
+    pub fn unconfirmed(&self) -> impl Iterator<Item = &[u8]> {
+        self.sent.iter().map(|batch| &batch.frame[..])
+    }
+
+    /// Whether the event with this number is still unconfirmed.
+    pub fn is_unconfirmed(&self, number: u64) -> bool {
+        self.sent.iter().any(|batch| (batch.first..batch.first + u64::from(batch.count)).contains(&number))
+    }
+
+    /// The broker's refusal of this event, once.
+    pub fn take_rejection(&mut self, number: u64) -> Option<Exception> {
+        let place = self.rejected.iter().position(|exception| exception.number == number)?;
+        Some(self.rejected.swap_remove(place))
+    }
+
+    /// Events that are neither confirmed nor given up.
+    pub fn open(&self) -> usize {
+        self.sent.iter().map(|batch| batch.count as usize).sum::<usize>() + self.followed as usize
+    }
+
+    /// When the next batch is overdue.
+    pub fn next_overdue(&self) -> Option<u64> {
+        self.sent.iter().map(|batch| batch.overdue_at).min()
+    }
+
+    /// Gives up batches that are overdue at `now`, but for awaited ones, whose callers are told in another way.
+    pub fn give_up(&mut self, now: u64, reason: &str) {
+        let mut kept = VecDeque::with_capacity(self.sent.len());
+        for batch in self.sent.drain(..) {
+            if batch.overdue_at > now || batch.awaited {
+                kept.push_back(batch);
+                continue;
+            }
+            let records = Publish::records(&batch.frame);
+            self.lost.extend(records.map(|record| Lost { record: record.to_vec(), reason: reason.to_owned() }));
+        }
+        self.sent = kept;
+    }
+
+    /// Forgets the batch of an event whose caller was told that it is not confirmed; other events of the batch are given up.
+    pub fn withdraw(&mut self, number: u64, reason: &str) {
+        let within = |batch: &Batch| (batch.first..batch.first + u64::from(batch.count)).contains(&number);
+        let Some(batch) = self.sent.iter().position(within).and_then(|place| self.sent.remove(place)) else { return };
+        for (other, record) in (batch.first..).zip(Publish::records(&batch.frame)) {
+            if other != number {
+                self.lost.push(Lost { record: record.to_vec(), reason: reason.to_owned() });
+            }
+        }
+    }
+
+    /// The events given up since the last call.
+    pub fn take_lost(&mut self) -> Vec<Lost> {
+        std::mem::take(&mut self.lost)
+    }
+}

@@ -1,0 +1,344 @@
+//! Provides a process's connections: made by the first trigger(), used by every client object of the process, forgotten in a forked child.
+
+use super::batches::Batches;
+use super::helper::{self, Helper};
+use super::{ClientError, ClientOptions, Confirm, Lost};
+use crate::transport::{Sent, Socket, Source, Transport, wait};
+use crate::{clock, fork};
+use proletarier_core::frame::{Exception, RejectCode, ToClient};
+use proletarier_core::record::Record;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A handle on this process's connection to one endpoint. Cheap to make; the connection is made by the first trigger().
+#[derive(Clone)]
+pub struct Client {
+    options: ClientOptions,
+    /// The connection, and the process that it belongs to.
+    connection: RefCell<Option<(u64, Arc<Connection>)>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// One endpoint's connection in one process.
+pub(super) struct Connection {
+    link: Mutex<Link>,
+    helper: Helper,
+}
+
+/// What a connection's threads share, under its lock.
+pub(super) struct Link {
+    options: ClientOptions,
+    transport: Transport,
+    socket: Option<Socket>,
+    pub batches: Batches,
+    /// Whether the broker at the other end of this socket has greeted.
+    welcomed: bool,
+}
+
+impl Client {
+    /// A client of the broker that `options` name. Connects nothing yet.
+    #[must_use]
+    pub fn new(options: ClientOptions) -> Self {
+        fork::watch_forks();
+        Self { options, connection: RefCell::new(None) }
+    }
+
+    /// Where and how it connects.
+    #[must_use]
+    pub const fn options(&self) -> &ClientOptions {
+        &self.options
+    }
+
+    /// Hands the event over, and returns when `confirm` says.
+    ///
+    /// # Errors
+    /// Where the level asked for was not reached.
+    pub fn trigger(&self, record: &Record<'_>, confirm: Confirm) -> Result<(), ClientError> {
+        self.with(|connection| connection.trigger(record, confirm))?
+    }
+
+    /// Waits until every event of this connection is confirmed, at most `timeout`; tells how many are not.
+    pub fn flush(&self, timeout: Duration) -> usize {
+        let process = fork::generation();
+        match &*self.connection.borrow() {
+            Some((of, connection)) if *of == process => connection.flush(timeout),
+            _ => 0,
+        }
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&Connection) -> T) -> Result<T, ClientError> {
+        let process = fork::generation();
+        let mut cached = self.connection.borrow_mut();
+        match &*cached {
+            Some((of, connection)) if *of == process => Ok(action(connection)),
+            _ => {
+                // A parent's connection is left alone, whole: its threads and sockets live on over there.
+                std::mem::forget(cached.take());
+                let connection = registry().connection(&self.options)?;
+                let (_, connection) = cached.insert((process, connection));
+                Ok(action(connection))
+            }
+        }
+    }
+}
+
+impl Connection {
+    fn open(options: &ClientOptions) -> Result<Arc<Self>, ClientError> {
+        let mut link = Link {
+            options: options.clone(),
+            transport: Transport::new(),
+            socket: None,
+            batches: Batches::new(session()),
+            welcomed: false,
+        };
+        link.connect()?;
+        let failed = |reason: String| ClientError::Connect { endpoint: options.endpoint.clone(), reason };
+        let helper = Helper::new().map_err(|error| failed(error.to_string()))?;
+        let connection = Arc::new(Self { link: Mutex::new(link), helper });
+        helper::start(&connection).map_err(|error| failed(error.to_string()))?;
+        Ok(connection)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Link> {
+        // A panic under the lock leaves batches as they were at some step; each step leaves them whole.
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) const fn helper(&self) -> &Helper {
+        &self.helper
+    }
+
+    fn trigger(&self, record: &Record<'_>, confirm: Confirm) -> Result<(), ClientError> {
+        let mut link = self.lock();
+        if link.batches.is_full() {
+            let deadline = link.deadline();
+            if !link.wait_until(deadline, |link| !link.batches.is_full()) {
+                return Err(link.unavailable());
+            }
+        }
+        let number = link.batches.gather(record, confirm != Confirm::None);
+        if matches!(confirm, Confirm::None | Confirm::Deferred) {
+            if link.batches.should_send() {
+                link.send(false, false);
+                self.helper.wake_if_asleep();
+                link.receive_if_any();
+            }
+            return Ok(());
+        }
+        link.send(true, confirm == Confirm::Synced);
+        self.helper.wake_if_asleep();
+        let deadline = link.deadline();
+        if !link.wait_until(deadline, |link| !link.batches.is_unconfirmed(number)) {
+            link.batches.withdraw(number, "no broker answered in time");
+            link.reconnect();
+            return Err(link.unavailable());
+        }
+        link.batches.take_rejection(number).map_or(Ok(()), |exception| Err(refusal(exception)))
+    }
+
+    fn flush(&self, timeout: Duration) -> usize {
+        let mut link = self.lock();
+        if link.batches.is_gathering() {
+            link.send(false, false);
+            self.helper.wake_if_asleep();
+        }
+        let deadline = clock::mono().plus(micros(timeout)).0;
+        link.wait_until(deadline, |link| link.batches.open() == 0);
+        link.batches.open()
+    }
+
+    /// Waits for confirmations until each open event's time is up, then gives those up.
+    fn settle(&self) {
+        let mut link = self.lock();
+        if link.batches.is_gathering() {
+            link.send(false, false);
+        }
+        if link.batches.open() > 0 {
+            let deadline = link.batches.next_overdue().unwrap_or(0);
+            link.wait_until(deadline, |link| link.batches.open() == 0);
+            link.give_up(u64::MAX);
+        }
+    }
+}
+
+impl Link {
+    fn connect(&mut self) -> Result<(), ClientError> {
+        let socket = self.transport.connect_dealer(&self.options.endpoint, None).map_err(|error| ClientError::Connect {
+            endpoint: self.options.endpoint.clone(),
+            reason: error.reason().to_owned(),
+        })?;
+        self.welcomed = false;
+        self.socket = Some(socket);
+        Ok(())
+    }
+
+    /// Drops what the socket has queued, and starts over: what was given up must not arrive later, what is open must.
+    fn reconnect(&mut self) {
+        self.socket = None;
+        if self.connect().is_ok() {
+            self.send_again();
+        }
+    }
+
+    pub fn edge(&self) -> Option<std::os::fd::RawFd> {
+        self.socket.as_ref()?.edge().ok()
+    }
+
+    fn deadline(&self) -> u64 {
+        clock::mono().plus(micros(self.options.timeout)).0
+    }
+
+    fn unavailable(&self) -> ClientError {
+        ClientError::Unavailable {
+            endpoint: self.options.endpoint.clone(),
+            seconds: self.options.timeout.as_secs_f64(),
+        }
+    }
+
+    /// Sends what has gathered.
+    pub fn send(&mut self, awaited: bool, synced: bool) {
+        let overdue_at = self.deadline();
+        let frame = self.batches.seal(overdue_at, awaited, synced);
+        if let Some(socket) = &self.socket
+            && socket.send(frame) == Sent::Gone
+        {
+            self.reconnect();
+        }
+    }
+
+    fn send_again(&self) {
+        if let Some(socket) = &self.socket {
+            for frame in self.batches.unconfirmed() {
+                socket.send(frame);
+            }
+        }
+    }
+
+    /// Takes in what the broker said, if sending has shown that there is something: the helper's edge may be spent by that.
+    fn receive_if_any(&mut self) {
+        if self.socket.as_ref().is_some_and(Socket::is_readable) {
+            self.receive();
+        }
+    }
+
+    /// Takes in all that the broker said.
+    pub fn receive(&mut self) {
+        while let Some(frame) = self.socket.as_ref().and_then(Socket::receive_one) {
+            match ToClient::decode(&frame) {
+                Ok(ToClient::Confirm(confirmation)) => self.batches.confirmed(confirmation),
+                // Another greeting on the same socket: the connection was lost, and perhaps the broker with what it had not confirmed.
+                Ok(ToClient::Welcome(_)) if std::mem::replace(&mut self.welcomed, true) => self.send_again(),
+                // What can't be read, or was refused as a whole, stays unconfirmed, and is given up when its time comes.
+                Ok(ToClient::Welcome(_) | ToClient::Refused(_)) | Err(_) => {}
+            }
+        }
+    }
+
+    /// Receives and sends until `done`, at most until `deadline`. Tells whether it is done.
+    fn wait_until(&mut self, deadline: u64, done: impl Fn(&Self) -> bool) -> bool {
+        loop {
+            self.receive();
+            if self.batches.should_send() {
+                self.send(false, false);
+            }
+            if done(self) {
+                return true;
+            }
+            let now = clock::mono().0;
+            let Some(socket) = self.socket.as_ref().filter(|_| now < deadline) else { return false };
+            wait([Source::Socket(socket)], Some(Duration::from_micros(deadline - now)));
+        }
+    }
+
+    /// Gives up what is overdue at `now`.
+    pub fn give_up(&mut self, now: u64) {
+        if self.batches.next_overdue().is_some_and(|overdue| overdue <= now) {
+            let before = self.batches.open();
+            let reason = self.unavailable().to_string();
+            self.batches.give_up(now, &reason);
+            if self.batches.open() < before {
+                self.reconnect();
+            }
+        }
+    }
+}
+
+fn refusal(exception: Exception) -> ClientError {
+    match exception.code {
+        RejectCode::Overloaded => ClientError::Overloaded(exception.reason),
+        RejectCode::Malformed | RejectCode::TooLarge => ClientError::Rejected(exception.reason),
+    }
+}
+
+fn micros(timeout: Duration) -> u64 {
+    u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn session() -> [u8; 16] {
+    (u128::from(clock::random()) << 64 | u128::from(clock::random())).to_le_bytes()
+}
+
+/// This process's connections. Only its main thread, the one that may fork, ever locks this.
+struct Registry {
+    process: u64,
+    connections: HashMap<ClientOptions, Arc<Connection>>,
+}
+
+static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
+
+/// The registry of this process; a parent's is forgotten.
+struct OwnRegistry(MutexGuard<'static, Option<Registry>>);
+
+fn registry() -> OwnRegistry {
+    let mut registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
+    if registry.as_ref().is_some_and(|registry| registry.process != fork::generation()) {
+        std::mem::forget(registry.take());
+    }
+    OwnRegistry(registry)
+}
+
+impl OwnRegistry {
+    fn connection(&mut self, options: &ClientOptions) -> Result<Arc<Connection>, ClientError> {
+        let registry = self.0.get_or_insert_with(|| Registry { process: fork::generation(), connections: HashMap::new() });
+        if let Some(connection) = registry.connections.get(options) {
+            return Ok(Arc::clone(connection));
+        }
+        let connection = Connection::open(options)?;
+        registry.connections.insert(options.clone(), Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.0.iter().flat_map(|registry| registry.connections.values())
+    }
+}
+
+/// Waits, at most each client's own timeout, until this process's events are confirmed; gives up on what isn't. For a request's end.
+pub fn settle() {
+    for connection in registry().all() {
+        connection.settle();
+    }
+}
+
+/// Takes the events that were given up since the last call. For the error log.
+#[must_use]
+pub fn take_lost() -> Vec<Lost> {
+    registry().all().flat_map(|connection| connection.lock().batches.take_lost()).collect()
+}
+
+/// Closes this process's connections without waiting. For the process's end, after [`settle`].
+pub fn shutdown() {
+    let connections = registry().0.take().map(|registry| registry.connections);
+    for connection in connections.into_iter().flat_map(HashMap::into_values) {
+        helper::stop(&connection);
+        // Client objects may hold it on: what matters is that its socket is closed.
+        connection.lock().socket = None;
+    }
+}

@@ -1,0 +1,168 @@
+//! Provides processes: forks, and what a process is and leaves. The only file that forks.
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts the forks that led to this process, so that what must not be shared over a fork knows its process without asking the kernel.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// Which of a line of forks this process is. Changes in each child; costs one load.
+#[must_use]
+pub fn generation() -> u64 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+extern "C" fn in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Sees to it that [`generation`] counts every fork, also those that others make. Once a process.
+pub fn watch_forks() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler only adds to an atomic, which is allowed between fork and exec. A failure (out of memory) leaves forks
+        // uncounted for processes that have no memory to fork with.
+        unsafe {
+            libc::pthread_atfork(None, None, Some(in_child));
+        }
+    });
+}
+
+/// Forks. `child` is what the new process does; it never returns into the caller's frames.
+///
+/// # Errors
+/// When the machine has no room for another process.
+pub fn spawn(child: impl FnOnce() -> std::convert::Infallible) -> nix::Result<Pid> {
+    // SAFETY: the callers are single-threaded (supervisor and zygote own no thread), so the child may do what it likes.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            // What unwinds must not reach the parent's frames in the child.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+            exit_now(EXIT_PANIC)
+        }
+    }
+}
+
+/// Exit status of a process whose own code panicked (EX_SOFTWARE of sysexits.h).
+pub const EXIT_PANIC: i32 = 70;
+
+/// Ends the process at once: no destructors, no handlers, no flushing.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: _exit takes any number and does not come back.
+    unsafe { libc::_exit(status) }
+}
+
+/// Ends this process by force, as the last resort of one whose own threads are stuck.
+pub fn kill_self() -> ! {
+    let _ = nix::sys::signal::kill(Pid::this(), Signal::SIGKILL);
+    exit_now(137)
+}
+
+/// Asks to inherit the children of children, so that a dead zygote's workers can be reaped. Only Linux can; elsewhere they are watched.
+pub fn inherit_orphans() {
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+}
+
+/// Signals that this project handles are back at what the system does by default, nothing is blocked, and an interrupt from the terminal,
+/// which goes to the whole foreground group, is the supervisor's alone.
+pub fn reset_signals() {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGQUIT] {
+        // SAFETY: sets the system's own handler.
+        let _ = unsafe { sigaction(signal, &default) };
+    }
+    for signal in [Signal::SIGINT, Signal::SIGPIPE] {
+        // SAFETY: ignoring runs no code.
+        let _ = unsafe { sigaction(signal, &ignore) };
+    }
+    let _ = SigSet::empty().thread_set_mask();
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It left with this status.
+    Exit(i32),
+    /// This signal ended it.
+    Signal(i32),
+    /// It is gone, and nobody can say how.
+    Unknown,
+}
+
+impl End {
+    /// As one number, for shared memory.
+    #[must_use]
+    pub const fn pack(self) -> u32 {
+        match self {
+            Self::Exit(status) => 0x100 | (status as u32 & 0xff),
+            Self::Signal(signal) => 0x200 | (signal as u32 & 0xff),
+            Self::Unknown => 0,
+        }
+    }
+
+    /// What [`Self::pack`] made.
+    #[must_use]
+    pub const fn unpack(packed: u32) -> Self {
+        let number = (packed & 0xff) as i32;
+        match packed >> 8 {
+            1 => Self::Exit(number),
+            2 => Self::Signal(number),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exit(status) => write!(f, "exit status {status}"),
+            Self::Signal(number) => match Signal::try_from(*number) {
+                Ok(signal) => f.write_str(signal.as_str()),
+                Err(_) => write!(f, "signal {number}"),
+            },
+            Self::Unknown => f.write_str("vanished"),
+        }
+    }
+}
+
+/// The next child that has ended, if any.
+pub fn reap() -> Option<(Pid, End)> {
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, status)) => return Some((pid, End::Exit(status))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => return Some((pid, End::Signal(signal as i32))),
+            Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::ECHILD) => return None,
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Whether a process with this id exists.
+#[must_use]
+pub fn exists(pid: u32) -> bool {
+    i32::try_from(pid).is_ok_and(|pid| nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH))
+}
+
+/// Sends `signal` to `pid`; one that is gone is no error.
+pub fn signal(pid: Pid, signal: Signal) {
+    let _ = nix::sys::signal::kill(pid, signal);
+}
+
+/// Closes every inherited descriptor from 3 on but `keep`: what bootstrap had opened is no business of a process that runs none of its code.
+pub fn close_inherited(keep: &[std::os::fd::RawFd]) {
+    let directory = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    let open: Vec<i32> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2 && !keep.contains(descriptor)) {
+        // SAFETY: this process, just forked, uses none of these any more; the one that read the directory is closed already.
+        unsafe {
+            libc::close(descriptor);
+        }
+    }
+}

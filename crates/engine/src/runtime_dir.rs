@@ -1,0 +1,136 @@
+//! Provides the runtime directory: sockets, pid, scoreboard, and the lock that says whose they are.
+
+use crate::RunError;
+use nix::fcntl::{Flock, FlockArg};
+use proletarier_core::settings::{Endpoint, Settings};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a successor waits for the last children of a daemon that died, beyond their grace.
+const STRAGGLERS: Duration = Duration::from_secs(5);
+
+/// The directory, locked. Children inherit the lock's descriptor: the lock lasts until the last of them is gone.
+pub struct RuntimeDir {
+    lock: Flock<File>,
+    pid: PathBuf,
+    scoreboard: PathBuf,
+}
+
+impl RuntimeDir {
+    /// Makes the directory where it is missing, sees whose it is, and locks it. `prefix` keeps the files of a daemon of another role apart.
+    ///
+    /// # Errors
+    /// When it can't be had, or another daemon has it.
+    pub fn claim(settings: &Settings, prefix: &str) -> Result<Self, RunError> {
+        let directory = &settings.runtime_dir;
+        let failed = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
+            RunError::Setup(format!("can't {what} {}: {error} (set runtime_dir to a directory of the daemon's user)", path.display()))
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(settings.permissions.dir_mode)
+            .create(directory)
+            .map_err(|error| failed("make the directory", directory, &error))?;
+        let found = std::fs::symlink_metadata(directory).map_err(|error| failed("look at", directory, &error))?;
+        let own = nix::unistd::geteuid().as_raw();
+        if !found.is_dir() || (found.uid() != own && own != 0) {
+            let words = format!("it belongs to user {} and not to {own}, who runs the daemon", found.uid());
+            return Err(failed("use", directory, &words));
+        }
+        let files = settings.runtime_files();
+        let named = |path: PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            path.with_file_name(format!("{prefix}{name}"))
+        };
+        let (lock, pid) = (named(files.lock()), named(files.pid()));
+        let opened = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock)
+            .map_err(|error| failed("open", &lock, &error))?;
+        let lock = wait_for_lock(opened, &pid, settings.worker.grace + STRAGGLERS)?;
+        let runtime_dir = Self { lock, pid, scoreboard: named(files.scoreboard()) };
+        runtime_dir.write_pid().map_err(|error| failed("write", &runtime_dir.pid, &error))?;
+        Ok(runtime_dir)
+    }
+
+    /// The lock's descriptor, which a child that closes what it inherited keeps.
+    #[must_use]
+    pub fn descriptor(&self) -> std::os::fd::RawFd {
+        use std::os::fd::AsRawFd as _;
+        self.lock.as_raw_fd()
+    }
+
+    /// Where the scoreboard is.
+    #[must_use]
+    pub fn scoreboard(&self) -> &Path {
+        &self.scoreboard
+    }
+
+    fn write_pid(&self) -> std::io::Result<()> {
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o644).open(&self.pid)?;
+        writeln!(file, "{}", std::process::id())
+    }
+
+    /// The daemon ends: its pid is nobody's any more. The scoreboard and the lock's file stay, for who comes next.
+    pub fn leave(&self) {
+        let _ = std::fs::remove_file(&self.pid);
+    }
+}
+
+fn wait_for_lock(mut file: File, pid: &Path, longest: Duration) -> Result<Flock<File>, RunError> {
+    let deadline = Instant::now() + longest;
+    loop {
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((file, _)) => file,
+        };
+        let holder = read_pid(pid);
+        if let Some(holder) = holder.filter(|holder| crate::fork::exists(*holder)) {
+            let words = format!("the daemon runs already, as process {holder} (see {}): stop that one first", pid.display());
+            return Err(RunError::AlreadyRunning(words));
+        }
+        if Instant::now() >= deadline {
+            let words = format!("a daemon that died has left processes which do not end: look for processes named proletarier, and kill them ({})", pid.display());
+            return Err(RunError::AlreadyRunning(words));
+        }
+        // The lock can only be tried, not awaited with a bound.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn read_pid(path: &Path) -> Option<u32> {
+    let mut text = String::new();
+    File::open(path).ok()?.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Makes way for a socket at `endpoint`: its directory is there, and what a dead daemon left in it is not.
+///
+/// # Errors
+/// When the directory can't be had.
+pub fn make_way(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError> {
+    let Some(path) = endpoint.socket_path() else { return Ok(()) };
+    if let Some(directory) = path.parent() {
+        DirBuilder::new().recursive(true).mode(settings.permissions.dir_mode).create(directory).map_err(|error| {
+            RunError::Setup(format!("can't make the directory {} for a socket: {error}", directory.display()))
+        })?;
+    }
+    let _ = std::fs::remove_file(path);
+    Ok(())
+}
+
+/// Gives a bound socket its mode.
+///
+/// # Errors
+/// When that is refused.
+pub fn set_mode(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError> {
+    let Some(path) = endpoint.socket_path() else { return Ok(()) };
+    let mode = Permissions::from_mode(settings.permissions.socket_mode);
+    std::fs::set_permissions(path, mode).map_err(|error| RunError::Setup(format!("can't set the mode of {}: {error}", path.display())))
+}

@@ -1,0 +1,113 @@
+//! Provides the scoreboard: memory that broker, zygote, supervisor and workers share, backed by a file that outlives them all.
+//!
+//! It is how a crash is seen at once and blamed on one listener: a worker writes what it does before it does it, and whoever reads its slot
+//! after its death knows what was finished, what ran, and what nobody had started. Everything in it is an atomic: no lock that a killed
+//! process could keep.
+
+mod chunk;
+mod map;
+mod slot;
+
+pub use slot::{Slot, State};
+
+use map::Map;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Marks the file, with its version in the last byte: another version is another layout.
+const MAGIC: u64 = u64::from_be_bytes(*b"PROLSCO\x01");
+
+/// The file's head, a page of its own.
+#[repr(C, align(4096))]
+struct Head {
+    magic: AtomicU64,
+    slots: AtomicU64,
+    /// The broker's epoch: how many brokers there were.
+    epoch: AtomicU64,
+    /// The epoch of the latest broker that has bound its sockets.
+    broker_ready: AtomicU64,
+    /// Workers of zygotes below this one take nothing more.
+    oldest_zygote: AtomicU32,
+    /// The latest zygote of which a worker has booted.
+    zygote_ready: AtomicU32,
+}
+
+/// The scoreboard as one process has it mapped. Children share it by inheriting the mapping.
+pub struct Scoreboard {
+    map: Map,
+    slots: usize,
+}
+
+impl Scoreboard {
+    /// Makes a new one in `file`, replacing what is there: the lock on the directory says that nobody uses it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn create(file: &Path, slots: usize) -> std::io::Result<Self> {
+        let bytes = size_of::<Head>() + slots * size_of::<Slot>();
+        let board = Self { map: Map::create(file, bytes)?, slots };
+        board.head().slots.store(slots as u64, Ordering::Relaxed);
+        board.head().magic.store(MAGIC, Ordering::Release);
+        Ok(board)
+    }
+
+    fn head(&self) -> &Head {
+        self.map.at(0)
+    }
+
+    /// Every slot, with its number.
+    pub fn slots(&self) -> impl Iterator<Item = (u32, &Slot)> {
+        (0..).zip((0..self.slots).map(|slot| self.map.at(size_of::<Head>() + slot * size_of::<Slot>())))
+    }
+
+    /// The slot with this number.
+    #[must_use]
+    pub fn slot(&self, number: u32) -> Option<&Slot> {
+        let number = number as usize;
+        (number < self.slots).then(|| self.map.at(size_of::<Head>() + number * size_of::<Slot>()))
+    }
+
+    /// The broker that reigns.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.head().epoch.load(Ordering::Acquire)
+    }
+
+    /// A new broker is about to reign; its epoch. From here on no worker claims anything until it met that one.
+    pub fn next_epoch(&self) -> u64 {
+        self.head().epoch.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// The broker of this epoch has bound its sockets.
+    pub fn set_broker_ready(&self, epoch: u64) {
+        self.head().broker_ready.store(epoch, Ordering::Release);
+    }
+
+    /// The epoch of the latest broker that has bound its sockets; 0: none has.
+    #[must_use]
+    pub fn broker_ready(&self) -> u64 {
+        self.head().broker_ready.load(Ordering::Acquire)
+    }
+
+    /// A worker of this zygote has booted.
+    pub fn set_zygote_ready(&self, zygote: u32) {
+        self.head().zygote_ready.fetch_max(zygote, Ordering::AcqRel);
+    }
+
+    /// The latest zygote of which a worker has booted; 0: none has.
+    #[must_use]
+    pub fn zygote_ready(&self) -> u32 {
+        self.head().zygote_ready.load(Ordering::Acquire)
+    }
+
+    /// Workers of zygotes before `zygote` take nothing more.
+    pub fn retire_before(&self, zygote: u32) {
+        self.head().oldest_zygote.fetch_max(zygote, Ordering::AcqRel);
+    }
+
+    /// Whether workers of `zygote` take nothing more.
+    #[must_use]
+    pub fn is_retired(&self, zygote: u32) -> bool {
+        zygote < self.head().oldest_zygote.load(Ordering::Acquire)
+    }
+}

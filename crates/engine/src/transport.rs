@@ -1,0 +1,229 @@
+//! Provides the sockets. The only file that names ZeroMQ: everything else sends and receives frames.
+
+use bytes::Bytes;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
+
+/// Frames that a socket's peer may have unread before the broker stops reading from, or drops confirmations for, it.
+const CLIENT_HIGH_WATER: i32 = 1_000;
+/// How long a lost connection waits before it tries again, in milliseconds: at first, and at most.
+const RECONNECT: (i32, i32) = (10, 500);
+/// ZeroMQ waits for at most so many milliseconds until a peer has shaken hands.
+const HANDSHAKE: i32 = 5_000;
+
+/// Why a socket can't do what it is asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {reason}")]
+pub struct TransportError {
+    what: String,
+    reason: String,
+}
+
+impl TransportError {
+    fn new(what: impl Into<String>, error: zmq::Error) -> Self {
+        Self { what: what.into(), reason: error.message().to_owned() }
+    }
+
+    /// What the system said, without what was tried.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+/// What sending came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is on its way.
+    Yes,
+    /// The peer's queue is full.
+    Full,
+    /// There is no such peer, or no more.
+    Gone,
+}
+
+/// ZeroMQ's own version: major, minor, patch.
+#[must_use]
+pub fn version() -> (i32, i32, i32) {
+    zmq::version()
+}
+
+/// A process's sockets belong to one of these. Never used over a fork: a child forgets its parent's.
+pub struct Transport(zmq::Context);
+
+/// A socket.
+pub struct Socket(zmq::Socket);
+
+impl Transport {
+    /// A new one, with threads of its own.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(zmq::Context::new())
+    }
+
+    fn socket(&self, kind: zmq::SocketType, purpose: &str) -> Result<Socket, TransportError> {
+        let failed = |error| TransportError::new(format!("can't make the socket for {purpose}"), error);
+        let socket = self.0.socket(kind).map_err(failed)?;
+        socket.set_linger(0).and_then(|()| socket.set_handshake_ivl(HANDSHAKE)).map_err(failed)?;
+        Ok(Socket(socket))
+    }
+
+    /// The broker's end for peers that it answers by address. A frame over `largest` bytes costs its sender the connection.
+    ///
+    /// # Errors
+    /// When the address can't be bound.
+    pub fn bind_router(&self, endpoint: &str, largest: usize) -> Result<Socket, TransportError> {
+        let socket = self.socket(zmq::ROUTER, endpoint)?;
+        let set = || {
+            socket.0.set_router_mandatory(true)?;
+            socket.0.set_sndhwm(CLIENT_HIGH_WATER)?;
+            socket.0.set_rcvhwm(CLIENT_HIGH_WATER)?;
+            socket.0.set_maxmsgsize(i64::try_from(largest).unwrap_or(i64::MAX))?;
+            socket.0.bind(endpoint)
+        };
+        set().map_err(|error| TransportError::new(format!("can't bind {endpoint}"), error))?;
+        Ok(socket)
+    }
+
+    /// The end that takes the original's frames.
+    ///
+    /// # Errors
+    /// When the address can't be bound.
+    pub fn bind_pull(&self, endpoint: &str, largest: usize) -> Result<Socket, TransportError> {
+        let socket = self.socket(zmq::PULL, endpoint)?;
+        let set = || {
+            socket.0.set_maxmsgsize(i64::try_from(largest).unwrap_or(i64::MAX))?;
+            socket.0.bind(endpoint)
+        };
+        set().map_err(|error| TransportError::new(format!("can't bind {endpoint}"), error))?;
+        Ok(socket)
+    }
+
+    /// A peer's end. It says hello with an empty frame each time it is connected, so that the other end knows it from then on. With `identity`,
+    /// that is its address.
+    ///
+    /// # Errors
+    /// When `endpoint` is none.
+    pub fn connect_dealer(&self, endpoint: &str, identity: Option<&str>) -> Result<Socket, TransportError> {
+        let socket = self.socket(zmq::DEALER, endpoint)?;
+        let set = || {
+            socket.0.set_probe_router(true)?;
+            socket.0.set_reconnect_ivl(RECONNECT.0)?;
+            socket.0.set_reconnect_ivl_max(RECONNECT.1)?;
+            if let Some(identity) = identity {
+                socket.0.set_identity(identity.as_bytes())?;
+            }
+            socket.0.connect(endpoint)
+        };
+        set().map_err(|error| TransportError::new(format!("can't connect to {endpoint}"), error))?;
+        Ok(socket)
+    }
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Socket {
+    /// Sends a frame, to the other end. Never waits.
+    pub fn send(&self, frame: &[u8]) -> Sent {
+        sent(self.0.send(frame, zmq::DONTWAIT))
+    }
+
+    /// Sends a frame to the peer at `address`. Never waits.
+    pub fn send_to(&self, address: &[u8], frame: &[u8]) -> Sent {
+        match sent(self.0.send(address, zmq::DONTWAIT | zmq::SNDMORE)) {
+            Sent::Yes => sent(self.0.send(frame, zmq::DONTWAIT)),
+            other => other,
+        }
+    }
+
+    /// The same with an empty part between, as REQ sockets want it.
+    pub fn answer_to(&self, address: &[u8], frame: &[u8]) -> Sent {
+        match sent(self.0.send(address, zmq::DONTWAIT | zmq::SNDMORE)) {
+            Sent::Yes => match sent(self.0.send(&b""[..], zmq::DONTWAIT | zmq::SNDMORE)) {
+                Sent::Yes => sent(self.0.send(frame, zmq::DONTWAIT)),
+                other => other,
+            },
+            other => other,
+        }
+    }
+
+    /// The next message's parts, if one is there. Never waits.
+    pub fn receive(&self) -> Option<Vec<Bytes>> {
+        let mut parts = Vec::with_capacity(2);
+        loop {
+            let part = self.0.recv_msg(zmq::DONTWAIT).ok()?;
+            let more = part.get_more();
+            parts.push(Bytes::from_owner(Part(part)));
+            if !more {
+                return Some(parts);
+            }
+        }
+    }
+
+    /// The next message, which should have one part; one of several comes as an empty frame. Never waits.
+    pub fn receive_one(&self) -> Option<Bytes> {
+        let mut parts = self.receive()?;
+        Some(if parts.len() == 1 { parts.remove(0) } else { Bytes::new() })
+    }
+
+    /// Whether a message is there. Also clears the edge that [`Self::edge`] told of.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.0.get_events().is_ok_and(|events| events.contains(zmq::POLLIN))
+    }
+
+    /// Becomes readable when [`Self::is_readable`] should be asked; after sending it should be asked, too.
+    ///
+    /// # Errors
+    /// When the socket is broken.
+    pub fn edge(&self) -> Result<RawFd, TransportError> {
+        self.0.get_fd().map_err(|error| TransportError::new("can't watch a socket", error))
+    }
+}
+
+fn sent(result: zmq::Result<()>) -> Sent {
+    match result {
+        Ok(()) => Sent::Yes,
+        Err(zmq::Error::EAGAIN) => Sent::Full,
+        Err(_) => Sent::Gone,
+    }
+}
+
+/// A received part, which frames are slices of.
+struct Part(zmq::Message);
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Something to wait for.
+pub enum Source<'a> {
+    /// A message on a socket.
+    Socket(&'a Socket),
+    /// Something to read from a descriptor, or its end.
+    Descriptor(BorrowedFd<'a>),
+    /// A socket's [`Socket::edge`].
+    Edge(RawFd),
+}
+
+/// Waits until one of `sources` has something, `timeout` is over (none: without end), or a signal comes. Tells which have.
+pub fn wait<const N: usize>(sources: [Source<'_>; N], timeout: Option<Duration>) -> [bool; N] {
+    let mut items = sources.map(|source| match source {
+        Source::Socket(socket) => socket.0.as_poll_item(zmq::POLLIN),
+        Source::Descriptor(descriptor) => zmq::PollItem::from_fd(descriptor.as_raw_fd(), zmq::POLLIN | zmq::POLLERR),
+        Source::Edge(descriptor) => zmq::PollItem::from_fd(descriptor, zmq::POLLIN),
+    });
+    // Rounded up: to wake a little late costs less than to spin for the rest of a millisecond.
+    let millis = timeout.map_or(-1, |timeout| i64::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX));
+    match zmq::poll(&mut items, millis) {
+        Ok(_) => items.map(|item| !item.get_revents().is_empty()),
+        Err(_) => [false; N],
+    }
+}
+

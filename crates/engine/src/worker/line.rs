@@ -1,0 +1,61 @@
+//! Provides a worker's connection to the broker.
+
+use super::Post;
+use crate::clock;
+use crate::signals::Signals;
+use crate::ties::Lifeline;
+use crate::transport::{Socket, Source, Transport, TransportError, wait};
+use bytes::Bytes;
+use proletarier_core::frame::WorkerFrame;
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+/// A worker away from its broker says so often that it lives, in microseconds: a sixth of the lease.
+const HEARTBEAT: u64 = 5_000_000;
+
+pub(super) struct Line {
+    /// Declared before the transport, which waits for its sockets when it goes.
+    socket: Socket,
+    _transport: Transport,
+    remote: bool,
+    frame: RefCell<Vec<u8>>,
+    beat: Cell<u64>,
+}
+
+impl Line {
+    pub fn open(post: &Post<'_>) -> Result<Self, TransportError> {
+        let transport = Transport::new();
+        let incarnation = post.scoreboard.slot(post.slot).map_or(0, crate::scoreboard::Slot::incarnation);
+        let address = format!("W{}.{}.{incarnation}", post.host, post.slot);
+        let socket = transport.connect_dealer(&post.settings.worker.connect.to_string(), Some(&address))?;
+        Ok(Self { socket, _transport: transport, remote: !post.host.is_empty(), frame: RefCell::default(), beat: Cell::new(clock::mono().0) })
+    }
+
+    pub fn send(&self, frame: &WorkerFrame) {
+        let mut bytes = self.frame.borrow_mut();
+        bytes.clear();
+        frame.encode(&mut bytes);
+        // A full or broken connection loses it; the broker asks anew when it is there again, and the scoreboard knows meanwhile.
+        self.socket.send(&bytes);
+        self.beat.set(clock::mono().0);
+    }
+
+    pub fn receive(&self) -> Option<Bytes> {
+        self.socket.receive_one()
+    }
+
+    pub fn is_heartbeat_due(&self) -> bool {
+        self.remote && clock::mono().0 >= self.beat.get() + HEARTBEAT
+    }
+
+    /// Waits for a frame, a signal or the parent's end.
+    pub fn wait(&self, signals: &Signals, life: &Lifeline, timeout: Option<Duration>) {
+        let timeout = if self.remote { Some(timeout.unwrap_or(Duration::MAX).min(Duration::from_micros(HEARTBEAT))) } else { timeout };
+        wait([Source::Socket(&self.socket), Source::Descriptor(signals.descriptor()), Source::Descriptor(life.descriptor())], timeout);
+    }
+
+    /// Waits for a frame.
+    pub fn wait_for_frame(&self, timeout: Duration) {
+        wait([Source::Socket(&self.socket)], Some(timeout));
+    }
+}

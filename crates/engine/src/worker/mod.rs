@@ -1,0 +1,248 @@
+//! Provides the worker: a process that asks for deliveries, has the application handle them, and reports what became of each listener.
+//!
+//! What it does stands in its slot of the scoreboard before it does it, so that its death at any point is settled by whoever reads the slot.
+
+mod boot;
+mod hand;
+mod handle;
+mod line;
+mod orphan;
+mod watch;
+
+use crate::application::{Application, Moment};
+use crate::scoreboard::{Scoreboard, Slot};
+use crate::signals::Signals;
+use crate::ties::{Lifeline, Ties};
+use crate::{clock, fork};
+use hand::Hand;
+use line::Line;
+use nix::sys::signal::Signal;
+use proletarier_core::frame::{BrokerFrame, Hello, WorkerFrame};
+use proletarier_core::lifecycle::EXIT_BOOT_FAILED;
+use proletarier_core::listener::ListenerTable;
+use proletarier_core::queue::Remains;
+use proletarier_core::settings::Settings;
+use std::time::Duration;
+
+/// How long a worker that leaves waits until the broker has settled its last outcomes; its slot tells them as well.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// A report on a chunk under way is sent after so many microseconds, so that what is finished does not wait for what is slow.
+const REPORT_AFTER: u64 = 50_000;
+
+/// What a worker is given.
+pub struct Post<'a> {
+    /// The daemon's settings.
+    pub settings: &'a Settings,
+    /// Shared with the broker, where that is on this machine.
+    pub scoreboard: &'a Scoreboard,
+    /// To the other processes.
+    pub ties: &'a Ties,
+    /// Held by the zygote.
+    pub life: &'a Lifeline,
+    /// Its place in the scoreboard.
+    pub slot: u32,
+    /// Its zygote.
+    pub zygote: u32,
+    /// The generation of code it runs.
+    pub generation: u32,
+    /// For a broker elsewhere: this machine's name there. Empty where the broker is on this machine.
+    pub host: &'a str,
+    /// For a broker elsewhere: what the worker that had the slot before left.
+    pub predecessor: Option<Remains>,
+}
+
+/// Runs a worker until it is told to stop, then ends the process.
+pub fn run(post: Post<'_>, application: &mut dyn Application) -> ! {
+    let status = match post.scoreboard.slot(post.slot) {
+        Some(slot) => Worker::serve(&post, slot, application),
+        None => fork::EXIT_PANIC,
+    };
+    application.tell(&Moment::Exit(status));
+    application.end(status)
+}
+
+struct Worker<'a> {
+    post: &'a Post<'a>,
+    slot: &'a Slot,
+    application: &'a mut dyn Application,
+    table: ListenerTable,
+    line: Line,
+    hand: Hand,
+    signals: Signals,
+    /// The broker that it introduced itself to.
+    epoch: u64,
+    /// The event that the process's title names.
+    titled: Option<String>,
+    /// Since when nothing was reported: monotonic, microseconds.
+    reported: u64,
+}
+
+/// Why a worker stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Its zygote takes in no more, or it was sent SIGTERM.
+    Asked,
+    /// The process that forked it is gone.
+    Orphaned,
+}
+
+impl<'a> Worker<'a> {
+    fn serve(post: &'a Post<'a>, slot: &'a Slot, application: &'a mut dyn Application) -> i32 {
+        slot.set_pid(std::process::id());
+        let Ok(signals) = Signals::catch(&[Signal::SIGTERM]) else { return EXIT_BOOT_FAILED };
+        orphan::watch(post.life, post.settings.worker.grace);
+        let number = post.slot + 1;
+        application.title(&format!("proletarier: worker {number} (booting)"));
+        let table = match boot::launch(post, application) {
+            Ok(table) => table,
+            Err(failure) => {
+                slot.set_last_words(&failure);
+                return EXIT_BOOT_FAILED;
+            }
+        };
+        let Ok(line) = Line::open(post) else { return EXIT_BOOT_FAILED };
+        slot.booted();
+        post.scoreboard.set_zygote_ready(post.zygote);
+        post.ties.zygote.ring();
+        post.ties.supervisor.ring();
+        let hand = Hand::default();
+        let mut worker = Self { post, slot, application, table, line, hand, signals, epoch: 0, titled: None, reported: 0 };
+        worker.application.title(&format!("proletarier: worker {number}"));
+        worker.work();
+        0
+    }
+
+    fn work(&mut self) {
+        let stop = loop {
+            if let Some(stop) = self.should_stop() {
+                break stop;
+            }
+            if self.line.is_heartbeat_due() {
+                self.line.send(&WorkerFrame::Heartbeat);
+            }
+            self.hear();
+            if self.may_claim() && self.hand.has_chunks() {
+                self.handle_chunk();
+                continue;
+            }
+            self.entitle(None);
+            self.application.tell(&Moment::Idle);
+            self.line.wait(&self.signals, self.post.life, None);
+            if self.post.life.is_cut() && !self.post.scoreboard.is_retired(self.post.zygote) {
+                break Stop::Orphaned;
+            }
+        };
+        self.leave(stop);
+    }
+
+    /// Whether the broker that gave the work still reigns. While a new one does not know this worker, nothing is claimed.
+    fn may_claim(&self) -> bool {
+        self.epoch != 0 && (!self.post.host.is_empty() || self.post.scoreboard.epoch() == self.epoch)
+    }
+
+    fn should_stop(&self) -> Option<Stop> {
+        if self.post.scoreboard.is_retired(self.post.zygote) || (self.signals.is_pending() && self.signals.take().contains(&Signal::SIGTERM)) {
+            return Some(Stop::Asked);
+        }
+        orphan::is_orphan().then_some(Stop::Orphaned)
+    }
+
+    /// Takes in what the broker sent.
+    fn hear(&mut self) {
+        while let Some(frame) = self.line.receive() {
+            match BrokerFrame::decode(&frame) {
+                Ok(BrokerFrame::Chunk(chunk)) if chunk.epoch == self.epoch => {
+                    self.hand.settled(chunk.settled);
+                    if !self.post.host.is_empty() {
+                        // No broker writes to this machine's scoreboard: the worker does so itself.
+                        self.slot.offer(chunk.number, chunk.deliveries.iter().map(|delivery| delivery.token));
+                    }
+                    self.hand.add(chunk, frame);
+                }
+                // From a broker that is gone: the one that came after hands it out anew.
+                Ok(BrokerFrame::Chunk(_)) => {}
+                Ok(BrokerFrame::Settled(through)) => self.hand.settled(through),
+                Ok(BrokerFrame::Enquire(epoch)) => self.introduce(epoch),
+                Ok(BrokerFrame::Revoke(chunk)) => {
+                    if let Some(limit) = self.slot.give_back(chunk) {
+                        self.line.send(&WorkerFrame::Revoked { chunk, limit });
+                    }
+                }
+                Err(error) => self.application.tell(&Moment::ReadError(&error.to_string())),
+            }
+        }
+    }
+
+    /// A broker asks who this is. One that is known already has lost the connection, and perhaps reports with it.
+    fn introduce(&mut self, epoch: u64) {
+        if epoch == self.epoch {
+            for report in self.hand.reports(self.slot) {
+                self.line.send(&WorkerFrame::Report(report));
+            }
+            return;
+        }
+        let hello = Hello {
+            slot: self.post.slot,
+            incarnation: self.slot.incarnation(),
+            generation: self.post.generation,
+            pid: std::process::id(),
+            last_chunk: self.hand.last_number(),
+            remote: !self.post.host.is_empty(),
+            listeners: self.table.all().to_vec(),
+            predecessor: self.post.predecessor.clone(),
+        };
+        let held = self.hand.give_back_all(self.slot);
+        self.line.send(&WorkerFrame::Ready(proletarier_core::frame::Ready { hello, held }));
+        self.epoch = epoch;
+    }
+
+    /// Names the event in the process's title, where it changes.
+    fn entitle(&mut self, event: Option<&str>) {
+        if self.titled.as_deref() == event {
+            return;
+        }
+        let number = self.post.slot + 1;
+        let title = event.map_or_else(|| format!("proletarier: worker {number}"), |event| format!("proletarier: worker {number} [{event}]"));
+        self.application.title(&title);
+        self.titled = event.map(str::to_owned);
+    }
+
+    /// Gives back what is not claimed, reports the rest, and waits until it is settled.
+    fn leave(&mut self, stop: Stop) {
+        let reason = match stop {
+            Stop::Asked => "stop",
+            Stop::Orphaned => "the daemon's processes are gone",
+        };
+        self.application.tell(&Moment::Shutdown(reason));
+        self.application.settle_triggered();
+        self.hear();
+        for report in self.hand.close_all(self.slot) {
+            self.line.send(&WorkerFrame::Report(report));
+        }
+        self.line.send(&WorkerFrame::Leaving);
+        let deadline = clock::mono().0 + FAREWELL.as_micros() as u64;
+        loop {
+            while let Some(frame) = self.line.receive() {
+                match BrokerFrame::decode(&frame) {
+                    Ok(BrokerFrame::Settled(through)) => {
+                        self.hand.settled(through);
+                        if self.hand.is_empty() {
+                            return;
+                        }
+                    }
+                    Ok(BrokerFrame::Revoke(chunk)) => {
+                        if let Some(limit) = self.slot.give_back(chunk) {
+                            self.line.send(&WorkerFrame::Revoked { chunk, limit });
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            let now = clock::mono().0;
+            if now >= deadline {
+                return;
+            }
+            self.line.wait_for_frame(Duration::from_micros(deadline - now));
+        }
+    }
+}

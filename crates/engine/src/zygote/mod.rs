@@ -1,0 +1,200 @@
+//! Provides the zygote: the booted application of one generation. It forks workers, reaps them, and tells of their deaths; it runs no listener and
+//! owns no thread.
+
+use crate::application::Level;
+use crate::fork::{self, End};
+use crate::scoreboard::{Scoreboard, State};
+use crate::signals::Signals;
+use crate::ties::{Lifeline, Ties};
+use crate::transport::{Source, wait};
+use crate::{clock, log};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use proletarier_core::lifecycle::{EXIT_BOOT_FAILED, Respawn, SETTLE_TIME};
+use proletarier_core::queue::Remains;
+use proletarier_core::settings::Settings;
+use proletarier_core::time::Mono;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+/// Workers are killed this long before the supervisor would kill the zygote, in microseconds: it has to reap them first.
+const REAP_TIME: u64 = 200_000;
+
+/// What a zygote is given.
+pub struct Post<'a> {
+    /// The daemon's settings.
+    pub settings: &'a Settings,
+    /// Its workers' slots.
+    pub scoreboard: &'a Scoreboard,
+    /// To the other processes.
+    pub ties: &'a Ties,
+    /// Which zygote this is, from 1.
+    pub number: u32,
+    /// The generation of code it is a copy of.
+    pub generation: u32,
+    /// Whether a broker on this machine settles what dead workers had.
+    pub broker_here: bool,
+}
+
+/// What a new worker is given.
+pub struct Seat {
+    /// Its place in the scoreboard.
+    pub slot: u32,
+    /// What the worker that had the place before left, where no broker here settles it.
+    pub predecessor: Option<Remains>,
+    /// Held by the zygote.
+    pub life: Lifeline,
+}
+
+struct Zygote<'a> {
+    post: Post<'a>,
+    life: Lifeline,
+    children: HashMap<Pid, u32>,
+    respawn: Respawn,
+    not_before: Mono,
+    predecessors: HashMap<u32, Remains>,
+}
+
+/// Runs a zygote until it is told to stop; its exit status. `worker` is what a child does.
+pub fn run(post: Post<'_>, worker: &mut dyn FnMut(Seat) -> Infallible) -> i32 {
+    let (Ok(signals), Ok(life)) = (Signals::catch(&[Signal::SIGTERM, Signal::SIGCHLD]), Lifeline::new()) else {
+        log::line(Level::Error, "the machine has no pipe left", &[]);
+        return EXIT_BOOT_FAILED;
+    };
+    let children = HashMap::new();
+    let (respawn, not_before) = (Respawn::new(), Mono(0));
+    let mut zygote = Zygote { post, life, children, respawn, not_before, predecessors: HashMap::new() };
+    loop {
+        let now = clock::mono();
+        if let Some(status) = zygote.reap(now) {
+            zygote.drain(&signals);
+            return status;
+        }
+        zygote.fill(now, worker);
+        let timeout = zygote.pause(now);
+        let ties = zygote.post.ties;
+        let sources = [
+            Source::Descriptor(signals.descriptor()),
+            Source::Descriptor(ties.zygote.descriptor()),
+            Source::Descriptor(ties.life.descriptor()),
+        ];
+        let [told, bell, orphaned] = wait(sources, timeout);
+        if bell {
+            ties.zygote.hush();
+        }
+        if (told && signals.take().contains(&Signal::SIGTERM)) || (orphaned && ties.life.is_cut()) {
+            zygote.drain(&signals);
+            return 0;
+        }
+    }
+}
+
+impl Zygote<'_> {
+    /// Forks workers until there are enough.
+    fn fill(&mut self, now: Mono, worker: &mut dyn FnMut(Seat) -> Infallible) {
+        let wanted = usize::from(self.post.settings.worker.pool_size.max);
+        while self.children.len() < wanted && now >= self.not_before {
+            let free = self.post.scoreboard.slots().find(|(_, slot)| slot.state() == State::Free);
+            // Every slot is being settled: the broker rings when one is free.
+            let Some((number, slot)) = free else { return };
+            slot.prepare(self.post.number, self.post.generation);
+            let predecessor = self.predecessors.get(&number).cloned();
+            let life = match self.life.for_child() {
+                Ok(life) => life,
+                Err(error) => return self.fork_failed(number, error, now),
+            };
+            let child = || worker(Seat { slot: number, predecessor, life });
+            match fork::spawn(child) {
+                Ok(pid) => {
+                    slot.set_pid(pid.as_raw() as u32);
+                    self.children.insert(pid, number);
+                }
+                Err(error) => return self.fork_failed(number, error, now),
+            }
+        }
+    }
+
+    fn fork_failed(&mut self, slot: u32, error: nix::Error, now: Mono) {
+        if let Some(slot) = self.post.scoreboard.slot(slot) {
+            slot.free();
+        }
+        self.not_before = self.respawn.failed(now);
+        log::line(Level::Error, "can't fork a worker", &[("error", &error.desc())]);
+    }
+
+    fn pause(&self, now: Mono) -> Option<Duration> {
+        (self.not_before > now && self.children.len() < usize::from(self.post.settings.worker.pool_size.max))
+            .then(|| Duration::from_micros(self.not_before.since(now)))
+    }
+
+    /// Takes in the dead. A status: the application can't boot, and neither can the daemon.
+    fn reap(&mut self, now: Mono) -> Option<i32> {
+        let mut boot_failed = None;
+        while let Some((pid, end)) = fork::reap() {
+            let Some(number) = self.children.remove(&pid) else { continue };
+            let Some(slot) = self.post.scoreboard.slot(number) else { continue };
+            let booting = slot.state() == State::Booting;
+            self.tell(number, pid, end, booting);
+            if booting {
+                self.not_before = self.respawn.failed(now);
+                if end == End::Exit(EXIT_BOOT_FAILED) && self.post.scoreboard.zygote_ready() < self.post.number {
+                    boot_failed = Some(EXIT_BOOT_FAILED);
+                }
+            }
+            slot.died(end);
+            if self.post.broker_here {
+                self.post.ties.broker.ring();
+            } else {
+                self.predecessors.insert(number, slot.remains());
+                slot.free();
+            }
+        }
+        boot_failed
+    }
+
+    fn tell(&self, number: u32, pid: Pid, end: End, booting: bool) {
+        let Some(slot) = self.post.scoreboard.slot(number) else { return };
+        let (shown, words) = (number + 1, slot.last_words());
+        let event = slot.running_event().unwrap_or_default();
+        let reason = words.as_ref().map(|words| format!("{}: {}", words.class, words.message)).unwrap_or_default();
+        let place = words.filter(|words| !words.file.is_empty()).map(|words| format!("{}:{}", words.file, words.line)).unwrap_or_default();
+        let all: [(&str, &dyn std::fmt::Display); 6] =
+            [("worker", &shown), ("pid", &pid), ("end", &end), ("event_id", &event), ("error", &reason), ("at", &place)];
+        let fields: Vec<_> = all.into_iter().filter(|(_, value)| !value.to_string().is_empty()).collect();
+        match (booting, end) {
+            (true, _) => log::line(Level::Error, "a worker could not boot", &fields),
+            (false, End::Exit(0)) => log::line(Level::Debug, "a worker left", &fields),
+            (false, _) => log::line(Level::Warning, "a worker died, and is replaced", &fields),
+        }
+    }
+
+    /// Lets the workers finish what they are at, and kills those that don't in time. None is left after.
+    fn drain(&mut self, signals: &Signals) {
+        self.post.scoreboard.retire_before(self.post.number + 1);
+        self.life.let_go();
+        let grace = self.post.settings.worker.grace.as_micros() as u64;
+        let settle = (grace / 5).min(SETTLE_TIME);
+        let deadline = clock::mono().plus(grace.saturating_sub(settle + REAP_TIME));
+        let mut killed = false;
+        while !self.children.is_empty() {
+            let now = clock::mono();
+            let _ = self.reap(now);
+            if self.children.is_empty() {
+                break;
+            }
+            if now >= deadline && !killed {
+                killed = true;
+                for (pid, number) in &self.children {
+                    let event = self.post.scoreboard.slot(*number).and_then(crate::scoreboard::Slot::running_event).unwrap_or_default();
+                    let words = "a worker did not end within worker.grace, and is killed";
+                    log::line(Level::Warning, words, &[("worker", &(number + 1)), ("pid", pid), ("event_id", &event)]);
+                    fork::signal(*pid, Signal::SIGKILL);
+                }
+            }
+            let rest = if killed { Duration::from_millis(50) } else { Duration::from_micros(deadline.since(now)) };
+            wait([Source::Descriptor(signals.descriptor())], Some(rest));
+            signals.take();
+        }
+    }
+}
