@@ -62,7 +62,8 @@ impl Client {
             Some(options) => json_value::from_array(options, "")?,
             None => serde_json::Value::Null,
         };
-        let settings = ClientSettings::from_options(connect, &options).map_err(|error| exceptions::new::<Configuration>(error.to_string()))?;
+        let settings = ClientSettings::from_options(connect, &options)
+            .map_err(|error| exceptions::new::<Configuration>(error.to_string()))?;
         let endpoint = settings.connect.to_string();
         Ok(Self {
             connection: client::Client::new(ClientOptions { endpoint, timeout: settings.timeout }),
@@ -82,7 +83,9 @@ impl Client {
             None => self.timeout,
             Some(seconds) if (0.0..=MOST).contains(&seconds) => Duration::from_secs_f64(seconds),
             Some(seconds) => {
-                return Err(exceptions::new::<InvalidArgument>(format!("timeout: {seconds} is not allowed: give seconds from 0 to {MOST}, or null")));
+                return Err(exceptions::new::<InvalidArgument>(format!(
+                    "timeout: {seconds} is not allowed: give seconds from 0 to {MOST}, or null"
+                )));
             }
         };
         Ok(i64::try_from(self.connection.flush(timeout)).unwrap_or(i64::MAX))

@@ -31,13 +31,17 @@ pub struct Event {
 
 /// What an event is made of.
 pub struct Parts<'a> {
+    /// What trigger() returned.
     pub id: &'a str,
+    /// Its name.
     pub name: &'a str,
     /// An array.
     pub params: Zval,
+    /// From 1.
     pub attempt: u16,
     /// Microseconds since 1970.
     pub triggered_at: u64,
+    /// Names and values.
     pub headers: Vec<(String, String)>,
 }
 

@@ -6,7 +6,8 @@ use ext_php_rs::zend::ModuleEntry;
 /// Prints it.
 pub extern "C" fn print(_module: *mut ModuleEntry) {
     let (major, minor, patch) = proletarier_engine::transport_version();
-    let settings = "the key \"proletarier\" of the application's configuration, and the options of new Proletarier\\Client; no ini settings";
+    let settings =
+        "the key \"proletarier\" of the application's configuration, and the options of new Proletarier\\Client; no ini settings";
     info::table(&[
         Row("Proletarier", "enabled"),
         Row("Version", env!("CARGO_PKG_VERSION")),

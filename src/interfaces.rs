@@ -94,4 +94,3 @@ pub fn client() -> &'static ClassEntry {
 pub fn event() -> &'static ClassEntry {
     class::entry::<EventInterface>()
 }
-

@@ -53,10 +53,17 @@ extern "C" fn construct(call: &mut ExecuteData, _result: &mut Zval) {
 
 fn constructed(call: &mut ExecuteData) -> Result<(), PhpException> {
     let given = arguments::of(call);
-    let wrong = |expected: &str| PhpException::new(format!("{}::__construct(): {expected}", <RetryAfterException as class::Declared>::NAME), 0, ce::type_error());
+    let wrong = |expected: &str| {
+        PhpException::new(
+            format!("{}::__construct(): {expected}", <RetryAfterException as class::Declared>::NAME),
+            0,
+            ce::type_error(),
+        )
+    };
     let message = arguments::get(given, 0).filter(|value| value.is_string()).map(Zval::shallow_clone);
     let message = message.ok_or_else(|| wrong("Argument #1 ($message) must be of type string"))?;
-    let seconds = arguments::get(given, 1).and_then(number).ok_or_else(|| wrong("Argument #2 ($seconds) must be of type float"))?;
+    let seconds =
+        arguments::get(given, 1).and_then(number).ok_or_else(|| wrong("Argument #2 ($seconds) must be of type float"))?;
     let previous = match arguments::get(given, 2) {
         None => Zval::null(),
         Some(value) if value.object().is_some_and(|object| object.instance_of(ce::throwable())) => value.shallow_clone(),

@@ -47,12 +47,14 @@ fn run(given: &[Zval]) -> Result<i32, PhpException> {
     })?;
     let sapi = sapi::name();
     if sapi != "cli" {
-        return Err(configuration(format!("proletarier_run() runs on the command line only (php-cli), not under {sapi}: a daemon needs processes of its own")));
+        return Err(configuration(format!(
+            "proletarier_run() runs on the command line only (php-cli), not under {sapi}: a daemon needs processes of its own"
+        )));
     }
     let options = array(given, 1, "options")?;
     let option = |key: &str| options.and_then(|options| options.get(key)).map(Zval::dereference).filter(|value| !value.is_null());
     let role = role(option("role"))?;
-    let voice = Voice { events: events(option("events"))?, logger: logger(option("logger"))? };
+    let voice = Voice { events: events(option("events"))?, logger: logger(option("logger"))?, ..Voice::default() };
     let settings = settings(options)?;
     let listeners = worker::read_listeners(listeners)?;
     let mut application = PhpApplication::new(listeners, voice, &settings);
@@ -65,7 +67,8 @@ fn run(given: &[Zval]) -> Result<i32, PhpException> {
 fn array<'a>(given: &'a [Zval], index: usize, name: &str) -> Result<Option<&'a ZendHashTable>, PhpException> {
     let Some(value) = given.get(index).map(Zval::dereference) else { return Ok(None) };
     value.array().map(Some).ok_or_else(|| {
-        let message = format!("proletarier_run(): Argument #{} (${name}) must be of type array, {} given", index + 1, shown::kind(value));
+        let message =
+            format!("proletarier_run(): Argument #{} (${name}) must be of type array, {} given", index + 1, shown::kind(value));
         PhpException::new(message, 0, ce::type_error())
     })
 }
@@ -75,7 +78,8 @@ fn role(value: Option<&Zval>) -> Result<Role, PhpException> {
     let word = value.str();
     ROLES.iter().find(|(known, _)| Some(*known) == word).map(|(_, role)| *role).ok_or_else(|| {
         let words = ROLES.map(|(word, _)| word);
-        let hint = word.and_then(|word| nearest(word, words)).map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+        let hint =
+            word.and_then(|word| nearest(word, words)).map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
         configuration(format!("role: {} is not allowed: give 'all', 'broker' or 'worker'{hint}", shown::value(value)))
     })
 }
@@ -84,15 +88,22 @@ fn events(value: Option<&Zval>) -> Result<Option<Zval>, PhpException> {
     match value {
         None => Ok(None),
         Some(value) if value.is_callable() => Ok(Some(value.shallow_clone())),
-        Some(value) => Err(configuration(format!("events: {} is not allowed: give a callable(string $name, array $params)", shown::value(value)))),
+        Some(value) => Err(configuration(format!(
+            "events: {} is not allowed: give a callable(string $name, array $params)",
+            shown::value(value)
+        ))),
     }
 }
 
 fn logger(value: Option<&Zval>) -> Result<Option<Zval>, PhpException> {
     match value {
         None => Ok(None),
-        Some(value) if value.object().is_some_and(|object| object.get_class_entry().function_table.get("log").is_some()) => Ok(Some(value.shallow_clone())),
-        Some(value) => Err(configuration(format!("logger: {} is not allowed: give an object with PSR-3's log()", shown::value(value)))),
+        Some(value) if value.object().is_some_and(|object| object.get_class_entry().function_table.get("log").is_some()) => {
+            Ok(Some(value.shallow_clone()))
+        }
+        Some(value) => {
+            Err(configuration(format!("logger: {} is not allowed: give an object with PSR-3's log()", shown::value(value))))
+        }
     }
 }
 

@@ -21,18 +21,9 @@ pub fn of(call: &mut ExecuteData) -> &mut [Zval] {
 
 /// The Rust value behind `$this`, and the arguments. None where the object's constructor was not called.
 #[must_use]
-pub fn of_method<T: RegisteredClass>(call: &mut ExecuteData) -> (Option<&T>, &[Zval]) {
+pub fn of_method<T: RegisteredClass>(call: &mut ExecuteData) -> (Option<&T>, &mut [Zval]) {
     // SAFETY: the object is not part of the call's frame, and the call holds a reference to it until it ends. Shared, because PHP code that runs
     // meanwhile may call a method of the same object.
-    let object = call.get_self().map(|object| unsafe { &*std::ptr::from_mut(object) });
-    let value = object.and_then(ZendClassObject::<T>::from_zend_obj).and_then(|object| object.obj.as_ref());
-    (value, of(call))
-}
-
-/// The same, with arguments that can be handed on.
-#[must_use]
-pub fn of_method_mut<T: RegisteredClass>(call: &mut ExecuteData) -> (Option<&T>, &mut [Zval]) {
-    // SAFETY: as above.
     let object = call.get_self().map(|object| unsafe { &*std::ptr::from_mut(object) });
     let value = object.and_then(ZendClassObject::<T>::from_zend_obj).and_then(|object| object.obj.as_ref());
     (value, of(call))

@@ -46,7 +46,14 @@ pub fn callable(callable: &Zval, arguments: &mut [Zval]) -> Result<Zval, Ended> 
         // SAFETY: PHP checks that the value is callable, copies the arguments, and writes the result into a live zval.
         let called = unsafe {
             let callable = std::ptr::from_ref(callable).cast_mut();
-            _call_user_function_impl(std::ptr::null_mut(), callable, result, arguments.len() as u32, arguments.as_mut_ptr(), std::ptr::null_mut())
+            _call_user_function_impl(
+                std::ptr::null_mut(),
+                callable,
+                result,
+                arguments.len() as u32,
+                arguments.as_mut_ptr(),
+                std::ptr::null_mut(),
+            )
         };
         if called == 0 { Ok(()) } else { Err("not callable") }
     })
@@ -60,12 +67,21 @@ pub fn method(object: &ZendObject, name: &str, arguments: &mut [Zval]) -> Result
     guarded(|result| {
         // SAFETY: object and class are live; a method found in its table may be called on it; PHP copies the arguments.
         unsafe {
-            let function = zend_hash_str_find_ptr_lc(&raw const (*object.ce).function_table, name.as_ptr().cast(), name.len()).cast::<zend_function>();
+            let function = zend_hash_str_find_ptr_lc(&raw const (*object.ce).function_table, name.as_ptr().cast(), name.len())
+                .cast::<zend_function>();
             if function.is_null() {
                 return Err("no such method");
             }
             let object_pointer = std::ptr::from_ref(object).cast_mut();
-            zend_call_known_function(function, object_pointer, object.ce, result, arguments.len() as u32, arguments.as_mut_ptr(), std::ptr::null_mut());
+            zend_call_known_function(
+                function,
+                object_pointer,
+                object.ce,
+                result,
+                arguments.len() as u32,
+                arguments.as_mut_ptr(),
+                std::ptr::null_mut(),
+            );
         }
         Ok(())
     })
@@ -82,7 +98,17 @@ pub fn parent_constructor(class: &'static ClassEntry, object: &mut ZendObject, a
         }
         let class = std::ptr::from_ref(class).cast_mut();
         // SAFETY: object and class are live, and the one is of the other; PHP copies the arguments.
-        unsafe { zend_call_known_function((*class).constructor, object, class, result, arguments.len() as u32, arguments.as_mut_ptr(), std::ptr::null_mut()) };
+        unsafe {
+            zend_call_known_function(
+                (*class).constructor,
+                object,
+                class,
+                result,
+                arguments.len() as u32,
+                arguments.as_mut_ptr(),
+                std::ptr::null_mut(),
+            )
+        };
         Ok(())
     })
 }

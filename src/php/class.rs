@@ -5,7 +5,10 @@ use ext_php_rs::args::ArgInfoTables;
 use ext_php_rs::builders::ClassBuilder;
 use ext_php_rs::class::ClassEntryInfo;
 use ext_php_rs::error::Result;
-use ext_php_rs::ffi::{IS_ARRAY, IS_DOUBLE, IS_OBJECT, IS_STRING, zend_function, zend_hash_str_find_ptr_lc, zend_read_property, zend_string, zend_type, zval};
+use ext_php_rs::ffi::{
+    IS_ARRAY, IS_DOUBLE, IS_OBJECT, IS_STRING, zend_function, zend_hash_str_find_ptr_lc, zend_read_property, zend_string,
+    zend_type, zval,
+};
 use ext_php_rs::flags::PropertyFlags;
 use ext_php_rs::types::{ZendObject, ZendStr, Zval};
 use ext_php_rs::zend::ClassEntry;
@@ -14,6 +17,12 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Where a declared class is found once it is registered.
 pub struct Entry(AtomicPtr<ClassEntry>);
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Entry {
     /// An entry that is set by [`register`].
@@ -96,7 +105,8 @@ pub fn set_parameter(class: &ClassEntry, method: &str, index: usize, type_mask: 
     // SAFETY: the class is registered, so its function table is live, and the type of its entries is this one. The argument table, of `num_args`
     // entries, is memory that PHP or a `registration` function keeps for this one method, and no request reads it yet.
     unsafe {
-        let method = zend_hash_str_find_ptr_lc(&raw const class.function_table, method.as_ptr().cast(), method.len()).cast::<zend_function>();
+        let method = zend_hash_str_find_ptr_lc(&raw const class.function_table, method.as_ptr().cast(), method.len())
+            .cast::<zend_function>();
         let Some(method) = method.as_ref() else { return };
         if index >= method.internal_function.num_args as usize {
             return;
@@ -119,7 +129,13 @@ unsafe extern "C" {
         doc: *mut zend_string,
         type_: zend_type,
     ) -> *mut c_void;
-    fn zend_update_property(scope: *mut ClassEntry, object: *mut ZendObject, name: *const c_char, length: usize, value: *mut zval);
+    fn zend_update_property(
+        scope: *mut ClassEntry,
+        object: *mut ZendObject,
+        name: *const c_char,
+        length: usize,
+        value: *mut zval,
+    );
 }
 
 /// Declares a private property of type float, without a default. Only while the module starts.
@@ -131,14 +147,23 @@ pub fn private_float(class: &'static ClassEntry, name: &str) {
     // SAFETY: the class is registered and not yet used; PHP keeps the interned name, and copies the other arguments.
     unsafe {
         let name = ZendStr::new_interned(name, true).into_raw();
-        zend_declare_typed_property(std::ptr::from_ref(class).cast_mut(), name, &raw mut undefined, flags, std::ptr::null_mut(), type_);
+        zend_declare_typed_property(
+            std::ptr::from_ref(class).cast_mut(),
+            name,
+            &raw mut undefined,
+            flags,
+            std::ptr::null_mut(),
+            type_,
+        );
     }
 }
 
 /// Sets a property of the object, as code of `class` would.
 pub fn set_property(class: &'static ClassEntry, object: &mut ZendObject, name: &str, mut value: Zval) {
     // SAFETY: the object is live, PHP copies name and value.
-    unsafe { zend_update_property(std::ptr::from_ref(class).cast_mut(), object, name.as_ptr().cast(), name.len(), &raw mut value) };
+    unsafe {
+        zend_update_property(std::ptr::from_ref(class).cast_mut(), object, name.as_ptr().cast(), name.len(), &raw mut value)
+    };
 }
 
 /// Reads a property of the object, as code of `class` would.
@@ -147,7 +172,14 @@ pub fn property(class: &'static ClassEntry, object: &ZendObject, name: &str) -> 
     // SAFETY: the object is live; the result points into it, or to `scratch`, and is copied before either goes.
     unsafe {
         let object = std::ptr::from_ref(object).cast_mut();
-        let value = zend_read_property(std::ptr::from_ref(class).cast_mut(), object, name.as_ptr().cast(), name.len(), true, &raw mut scratch);
+        let value = zend_read_property(
+            std::ptr::from_ref(class).cast_mut(),
+            object,
+            name.as_ptr().cast(),
+            name.len(),
+            true,
+            &raw mut scratch,
+        );
         value.as_ref().map_or_else(Zval::new, |value| value.dereference().shallow_clone())
     }
 }

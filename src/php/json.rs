@@ -81,6 +81,8 @@ pub fn decode(text: &[u8]) -> Option<Zval> {
     let text = ZendStr::new(text, false);
     let mut value = Zval::new();
     // SAFETY: the string lives until the end of this function, with a NUL behind its last byte; the result is a fresh zval.
-    let done = unsafe { php_json_decode_ex(&raw mut value, text.as_bytes().as_ptr().cast(), text.len(), OBJECT_AS_ARRAY, MAX_DECODED_DEPTH) };
+    let done = unsafe {
+        php_json_decode_ex(&raw mut value, text.as_bytes().as_ptr().cast(), text.len(), OBJECT_AS_ARRAY, MAX_DECODED_DEPTH)
+    };
     (done == 0).then_some(value)
 }

@@ -28,7 +28,8 @@ impl<'a> Event<'a> {
 
     fn of_object(object: &ZendObject, given: Option<&Zval>) -> Result<Self, Refused> {
         if !has_method(object, "getname") || !has_method(object, "getparams") {
-            let message = format!("event is {}, which has no getName() and getParams(): give a name or an event", class_name(object));
+            let message =
+                format!("event is {}, which has no getName() and getParams(): give a name or an event", class_name(object));
             return Err(invalid(message).into());
         }
         let name = called(object, "getname")?;

@@ -29,7 +29,12 @@ extern "C" fn handler(call: &mut ExecuteData, result: &mut Zval) {
     run_handler(AssertUnwindSafe(|| {
         let (client, given) = arguments::of_method::<Client>(call);
         let Some(client) = client else {
-            return PhpException::new("Proletarier\\Client::trigger(): the client's constructor was not called".into(), 0, ce::error()).throw();
+            return PhpException::new(
+                "Proletarier\\Client::trigger(): the client's constructor was not called".into(),
+                0,
+                ce::error(),
+            )
+            .throw();
         };
         match trigger(client, given, result) {
             Ok(()) => {}
@@ -60,7 +65,9 @@ fn invalid(message: impl Into<String>) -> PhpException {
 /// Laminas' habit is trigger($name, $target, $params).
 fn no_params(given: &Zval) -> PhpException {
     let given = shown::value(given);
-    invalid(format!("params is {given}: an event for another process has no target, give the params as 2nd argument and the options as 3rd"))
+    invalid(format!(
+        "params is {given}: an event for another process has no target, give the params as 2nd argument and the options as 3rd"
+    ))
 }
 
 fn trigger(client: &Client, given: &[Zval], result: &mut Zval) -> Result<(), Refused> {
@@ -91,7 +98,11 @@ fn trigger(client: &Client, given: &[Zval], result: &mut Zval) -> Result<(), Ref
     let mut buffer = client.buffer.take();
     let json = params::encode(&mut buffer, event.params())?;
     if json.len() > client.max_message_size {
-        let message = format!("params are {} bytes of JSON: at most {} are allowed (broker.max_message_size)", json.len(), client.max_message_size);
+        let message = format!(
+            "params are {} bytes of JSON: at most {} are allowed (broker.max_message_size)",
+            json.len(),
+            client.max_message_size
+        );
         return Err(exceptions::new::<MessageTooLarge>(message).into());
     }
     let record = Record {

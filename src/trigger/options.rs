@@ -96,7 +96,8 @@ fn confirm(value: &Zval) -> Result<Confirm, PhpException> {
         return Ok(case.into());
     }
     let word = value.str().and_then(settings::Confirm::from_word);
-    word.map(crate::client::level).ok_or_else(|| refuse("confirm", value, "'none', 'deferred', 'accepted', 'synced' or a Proletarier\\Confirm"))
+    word.map(crate::client::level)
+        .ok_or_else(|| refuse("confirm", value, "'none', 'deferred', 'accepted', 'synced' or a Proletarier\\Confirm"))
 }
 
 /// Seconds, of `least` or more, as microseconds; beyond some 500,000 years it is these.
@@ -126,7 +127,8 @@ fn text(key: &str, value: &Zval, most: usize) -> Result<String, PhpException> {
 
 fn id(value: &Zval) -> Result<String, PhpException> {
     let id = value.str().filter(|id| is_valid_id(id.as_bytes()));
-    id.map(str::to_owned).ok_or_else(|| refuse("id", value, "a string of 1 to 64 bytes of A-Z, a-z, 0-9, \".\", \"_\", \":\" and \"-\""))
+    id.map(str::to_owned)
+        .ok_or_else(|| refuse("id", value, "a string of 1 to 64 bytes of A-Z, a-z, 0-9, \".\", \"_\", \":\" and \"-\""))
 }
 
 fn headers(value: &Zval) -> Result<Vec<(String, String)>, PhpException> {
@@ -138,10 +140,16 @@ fn headers(value: &Zval) -> Result<Vec<(String, String)>, PhpException> {
     for (key, value) in map {
         let name = key_text(&key);
         if matches!(key, ArrayKey::Long(_)) || !(1..=MAX_HEADER_NAME).contains(&name.len()) {
-            return Err(refuse_at("a name in options['headers']", &key_value(&key), &format!("a string of 1 to {MAX_HEADER_NAME} bytes")));
+            return Err(refuse_at(
+                "a name in options['headers']",
+                &key_value(&key),
+                &format!("a string of 1 to {MAX_HEADER_NAME} bytes"),
+            ));
         }
         let text = value.str().filter(|text| text.len() <= MAX_HEADER_VALUE);
-        let text = text.ok_or_else(|| refuse_at(&format!("options['headers']['{name}']"), value, &format!("a string of at most {MAX_HEADER_VALUE} bytes")))?;
+        let text = text.ok_or_else(|| {
+            refuse_at(&format!("options['headers']['{name}']"), value, &format!("a string of at most {MAX_HEADER_VALUE} bytes"))
+        })?;
         headers.push((name, text.to_owned()));
     }
     Ok(headers)

@@ -87,7 +87,9 @@ fn plain(value: &Zval, path: &str, depth: usize) -> Result<Zval, Refused> {
 fn entry_of(key: &ArrayKey<'_>, entry: &Zval, path: &str, depth: usize) -> Result<Zval, Refused> {
     match key {
         ArrayKey::Long(index) => plain(entry, &format!("{path}[{index}]"), depth + 1),
-        ArrayKey::ZendString(text) if std::str::from_utf8(text.as_bytes()).is_err() => Err(unencodable(format!("{path} has a key that is not valid UTF-8"))),
+        ArrayKey::ZendString(text) if std::str::from_utf8(text.as_bytes()).is_err() => {
+            Err(unencodable(format!("{path} has a key that is not valid UTF-8")))
+        }
         _ => plain(entry, &format!("{path}['{}']", key_text(key)), depth + 1),
     }
 }
@@ -139,7 +141,8 @@ fn plain_object(value: &Zval, object: &ZendObject, path: &str, depth: usize) -> 
 
 /// Whether `{}` is what the object means.
 fn may_be_empty(value: &Zval, object: &ZendObject) -> bool {
-    object.get_class_entry().name() == Some("stdClass") || value.is_traversable() && object.get_class_entry().instance_of(spl::array_object())
+    object.get_class_entry().name() == Some("stdClass")
+        || value.is_traversable() && object.get_class_entry().instance_of(spl::array_object())
 }
 
 fn failed(error: ext_php_rs::error::Error) -> Refused {

@@ -32,7 +32,12 @@ impl PhpApplication {
     #[must_use]
     pub fn new(listeners: Vec<Listener>, voice: Voice, settings: &Settings) -> Self {
         dispatch::preload();
-        Self { listeners, registry: Rc::new(Registry::new(voice, settings.retry)), memory_limit: settings.worker.memory_limit, dispatch: None }
+        Self {
+            listeners,
+            registry: Rc::new(Registry::new(voice, settings.retry)),
+            memory_limit: settings.worker.memory_limit,
+            dispatch: None,
+        }
     }
 
     /// Goes on after a call of the application's that is no listener: what it threw is logged, and what ends the process ends it.
@@ -43,8 +48,13 @@ impl PhpApplication {
                 let failure = failure::of(&ended);
                 drop(ended);
                 call::clear_pending();
-                let fields: [(&str, &dyn Display); 5] =
-                    [("of", &what), ("class", &failure.class), ("error", &failure.message), ("file", &failure.file), ("line", &failure.line)];
+                let fields: [(&str, &dyn Display); 5] = [
+                    ("of", &what),
+                    ("class", &failure.class),
+                    ("error", &failure.message),
+                    ("file", &failure.file),
+                    ("line", &failure.line),
+                ];
                 self.registry.voice.log(Level::Error, "a listener of an internal event failed", &fields);
             }
             Err(ended) => guard::die(&self.registry, None, &ended),
@@ -74,18 +84,30 @@ impl Application for PhpApplication {
         };
         let record = &attempt.event;
         let params = json::decode(record.params).filter(Zval::is_array);
-        let params = params.ok_or_else(|| Failure::new(FailureKind::Malformed, "JSON", "the params are no JSON that PHP reads, of at most 512 levels"))?;
+        let params = params.ok_or_else(|| {
+            Failure::new(FailureKind::Malformed, "JSON", "the params are no JSON that PHP reads, of at most 512 levels")
+        })?;
         let headers = record.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let parts = Parts { id: record.id, name: record.name, params, attempt: attempt.number, triggered_at: record.triggered_at, headers };
-        let event = Event::new(parts).into_zval(false).map_err(|error| Failure::new(FailureKind::Thrown, "Error", error.to_string()))?;
+        let parts = Parts {
+            id: record.id,
+            name: record.name,
+            params,
+            attempt: attempt.number,
+            triggered_at: record.triggered_at,
+            headers,
+        };
+        let event =
+            Event::new(parts).into_zval(false).map_err(|error| Failure::new(FailureKind::Thrown, "Error", error.to_string()))?;
         let registry = &self.registry;
-        let ended = registry.watch.during(watch, || registry.handling(&event, attempt.number, attempt.only, || {
-            let ended = dispatch.run(registry, record.name, &event);
-            match ended {
-                Err(ended @ (Ended::Exit(_) | Ended::Fatal(_))) => guard::die(registry, None, &ended),
-                other => other,
-            }
-        }));
+        let ended = registry.watch.during(watch, || {
+            registry.handling(&event, attempt.number, attempt.only, || {
+                let ended = dispatch.run(registry, record.name, &event);
+                match ended {
+                    Err(ended @ (Ended::Exit(_) | Ended::Fatal(_))) => guard::die(registry, None, &ended),
+                    other => other,
+                }
+            })
+        });
         ended.map_err(|ended| boot_failure(&ended))
     }
 

@@ -20,7 +20,11 @@ pub fn of(ended: &Ended) -> Failure {
 /// The failure that something thrown is.
 #[must_use]
 pub fn thrown(throwable: &Throwable) -> Failure {
-    let kind = if throwable.is(class::entry::<UnrecoverableExceptionInterface>()) { FailureKind::Unrecoverable } else { FailureKind::Thrown };
+    let kind = if throwable.is(class::entry::<UnrecoverableExceptionInterface>()) {
+        FailureKind::Unrecoverable
+    } else {
+        FailureKind::Thrown
+    };
     let mut failure = Failure::new(kind, throwable.class(), throwable.message());
     failure.file = throwable.file();
     failure.line = throwable.line();

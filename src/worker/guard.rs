@@ -2,6 +2,7 @@
 
 use super::failure;
 use super::registry::Registry;
+use super::voice::Params;
 use crate::php::call::{self, Ended};
 use crate::php::{arguments, output, process};
 use crate::request_end;
@@ -34,12 +35,15 @@ impl Guard {
 
 fn add_invoke(builder: ClassBuilder) -> ClassBuilder {
     let arguments = Arg::new("arguments", DataType::Mixed).is_variadic();
-    builder.method(FunctionBuilder::new("__invoke", invoke).arg(arguments).returns(DataType::Mixed, false, false), MethodFlags::Public)
+    builder.method(
+        FunctionBuilder::new("__invoke", invoke).arg(arguments).returns(DataType::Mixed, false, false),
+        MethodFlags::Public,
+    )
 }
 
 extern "C" fn invoke(call: &mut ExecuteData, result: &mut Zval) {
     run_handler(AssertUnwindSafe(|| {
-        let (guard, given) = arguments::of_method_mut::<Guard>(call);
+        let (guard, given) = arguments::of_method::<Guard>(call);
         if let Some(guard) = guard {
             let (registry, index) = (Rc::clone(&guard.registry), guard.index);
             *result = run(&registry, index, given);
@@ -93,7 +97,11 @@ fn pass(callable: &Zval, arguments: &mut [Zval]) -> Zval {
 
 fn log_output(registry: &Registry, index: ListenerIndex) {
     if let Some(output) = output::take() {
-        registry.voice.log(Level::Info, "output", &[("event", &registry.event_id()), ("listener", &registry.id(index)), ("output", &output)]);
+        registry.voice.log(
+            Level::Info,
+            "output",
+            &[("event", &registry.event_id()), ("listener", &registry.id(index)), ("output", &output)],
+        );
     }
 }
 
@@ -101,16 +109,18 @@ fn log_output(registry: &Registry, index: ListenerIndex) {
 pub fn die(registry: &Registry, index: Option<ListenerIndex>, ended: &Ended) -> ! {
     let failure = failure::of(ended);
     registry.watch.with(|watch| watch.last_words(&failure));
-    let status = match ended {
-        Ended::Exit(status) => *status,
-        _ => 255,
-    };
     call::clear_pending();
+    let Ended::Exit(status) = ended else {
+        // After a fatal error PHP code may fail without a word, the application's logger too.
+        registry.voice.mute();
+        end(registry, 255)
+    };
     if let Some(index) = index {
         log_output(registry, index);
     }
-    let _ = registry.voice.tell("worker.exit", || super::voice::Params::new().with("status", i64::from(status)));
-    end(registry, status)
+    // The process ends, whatever this throws.
+    let _ = registry.voice.tell("worker.exit", || Params::new().with("status", i64::from(*status)));
+    end(registry, *status)
 }
 
 /// Ends the process with this status: shutdown functions run, what was triggered is confirmed, and the rest is forgotten.

@@ -35,7 +35,10 @@ fn closure(closure: &Zval) -> Option<String> {
     let ask = |method: &str| reflection.try_call_method(method, vec![]).ok();
     let name = ask("getName")?.string()?;
     if !name.contains("{closure") {
-        let class = ask("getClosureScopeClass").as_ref().and_then(Zval::object).and_then(|class| class.get_property::<String>("name").ok());
+        let class = ask("getClosureScopeClass")
+            .as_ref()
+            .and_then(Zval::object)
+            .and_then(|class| class.get_property::<String>("name").ok());
         return Some(class.map_or_else(|| name.clone(), |class| format!("{class}::{name}")));
     }
     let (file, line) = (ask("getFileName")?.string()?, ask("getStartLine")?.long()?);

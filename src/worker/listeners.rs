@@ -53,7 +53,9 @@ pub fn read(entries: &ZendHashTable) -> Result<Vec<Listener>, PhpException> {
         if let Listener::Callable { id, .. } = &listener
             && let Some(other) = places.insert(id.clone(), entry.place.clone())
         {
-            return Err(entry.refuse(&format!("its identity is \"{id}\", as that of {other}: give one of them an `id` of its own")));
+            return Err(
+                entry.refuse(&format!("its identity is \"{id}\", as that of {other}: give one of them an `id` of its own"))
+            );
         }
         listeners.push(listener);
     }
@@ -139,7 +141,13 @@ impl Entry {
         self.callable(at("event"), at("listener"), at("priority"), &Value::Object(options))
     }
 
-    fn callable(&self, event: Option<&Zval>, callable: Option<&Zval>, priority: Option<&Zval>, options: &Value) -> Result<Listener, PhpException> {
+    fn callable(
+        &self,
+        event: Option<&Zval>,
+        callable: Option<&Zval>,
+        priority: Option<&Zval>,
+        options: &Value,
+    ) -> Result<Listener, PhpException> {
         let event = self.event(event)?;
         let callable = callable.ok_or_else(|| self.refuse(&format!("the listener is missing: {ENTRY}")))?;
         if !callable.is_callable() {

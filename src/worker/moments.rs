@@ -30,7 +30,9 @@ pub fn tell(voice: &Voice, moment: &Moment<'_>) -> Result<(), Ended> {
         Moment::Result(attempt, failed, seconds) => {
             voice.tell("worker.result", || of(attempt).with("failed", list(failed)).with("seconds", *seconds))
         }
-        Moment::Error(attempt, listener, failure) => voice.tell("worker.error", || with_failure(of(attempt).with("listener", *listener), failure)),
+        Moment::Error(attempt, listener, failure) => {
+            voice.tell("worker.error", || with_failure(of(attempt).with("listener", *listener), failure))
+        }
         Moment::Idle => voice.tell("worker.idle", Params::new),
         Moment::Shutdown(reason) => voice.tell("worker.shutdown", || Params::new().with("reason", *reason)),
         Moment::Exit(status) => voice.tell("worker.exit", || Params::new().with("status", i64::from(*status))),

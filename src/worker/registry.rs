@@ -75,7 +75,8 @@ impl Registry {
             // One too many is kept, so that the engine refuses the table and says why.
             return None;
         }
-        let (id, options) = self.attaching.take().unwrap_or_else(|| (super::identity::of(event, callable), ListenerOptions::default()));
+        let (id, options) =
+            self.attaching.take().unwrap_or_else(|| (super::identity::of(event, callable), ListenerOptions::default()));
         let index = ListenerIndex::try_from(listeners.len()).ok()?;
         listeners.push(Registered { spec: self.spec(id, event, &options), callable: callable.shallow_clone(), priority });
         Some(index)
@@ -138,7 +139,13 @@ impl Registry {
 
     /// Prepares the event for this listener, and runs `listener`, in which other guards stand aside.
     pub fn running<R>(&self, index: ListenerIndex, listener: impl FnOnce() -> R) -> R {
-        let attempts = self.listeners.borrow().get(usize::from(index)).and_then(|listener| listener.spec.retry).unwrap_or(self.policy).max_attempts;
+        let attempts = self
+            .listeners
+            .borrow()
+            .get(usize::from(index))
+            .and_then(|listener| listener.spec.retry)
+            .unwrap_or(self.policy)
+            .max_attempts;
         self.with_event(|event, number| event.set_last(number >= attempts));
         self.busy.set(true);
         let result = listener();

@@ -5,6 +5,7 @@ use ext_php_rs::convert::IntoZval;
 use ext_php_rs::types::{ZendHashTable, Zval};
 use proletarier_engine::application::Level;
 use proletarier_engine::log_line;
+use std::cell::Cell;
 use std::fmt::Display;
 
 /// Where words go.
@@ -14,6 +15,8 @@ pub struct Voice {
     pub events: Option<Zval>,
     /// An object with PSR-3's `log()`.
     pub logger: Option<Zval>,
+    /// Whether no PHP code may be called any more.
+    pub muted: Cell<bool>,
 }
 
 /// The params of an internal event, or the context of a log line.
@@ -40,12 +43,17 @@ impl Params {
 }
 
 impl Voice {
+    /// From now on no PHP code is called: log lines take the engine's way.
+    pub fn mute(&self) {
+        self.muted.set(true);
+    }
+
     /// Tells the application of something; the params are made only where somebody listens.
     ///
     /// # Errors
     /// What the application threw, or how it ended the process.
     pub fn tell(&self, name: &str, params: impl FnOnce() -> Params) -> Result<(), Ended> {
-        let Some(events) = &self.events else { return Ok(()) };
+        let Some(events) = self.events.as_ref().filter(|_| !self.muted.get()) else { return Ok(()) };
         let mut text = Zval::new();
         // As above.
         let _ = text.set_string(name, false);
@@ -54,7 +62,7 @@ impl Voice {
 
     /// Writes a line to the log.
     pub fn log(&self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {
-        let Some(logger) = self.logger.as_ref().and_then(Zval::object) else {
+        let Some(logger) = self.logger.as_ref().filter(|_| !self.muted.get()).and_then(Zval::object) else {
             return log_line(level, message, fields);
         };
         let mut context = Params::new();

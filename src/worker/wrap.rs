@@ -41,7 +41,11 @@ pub fn wrap(registry: &Rc<Registry>, event: &str, listener: &Zval, priority: i64
         Some(index) => Guard::new(Rc::clone(registry), index).into_zval(false).map_err(|error| error.to_string().into()),
         None => {
             let id = super::identity::of(event, listener);
-            registry.voice.log(Level::Warning, "a listener was attached too late: its failures are not its own", &[("listener", &id)]);
+            registry.voice.log(
+                Level::Warning,
+                "a listener was attached too late: its failures are not its own",
+                &[("listener", &id)],
+            );
             Ok(listener.shallow_clone())
         }
     }
