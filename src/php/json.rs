@@ -16,8 +16,17 @@ const OBJECT_AS_ARRAY: i64 = 1;
 /// `JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION`
 const FLAGS: c_int = 1 << 6 | 1 << 8 | 1 << 10;
 
+/// What `json_last_error()` reads.
+#[repr(C)]
+struct Globals {
+    encoder_depth: c_int,
+    encode_max_depth: c_int,
+    error_code: c_int,
+}
+
 // SAFETY: as in php_json.h of PHP 8.1 to 8.5; exported by the PHP binary, which has ext/json built in.
 unsafe extern "C" {
+    static json_globals: Globals;
     fn php_json_encode_ex(buffer: *mut Buffer, value: *mut Zval, options: c_int, depth: i64) -> c_int;
     fn php_json_decode_ex(result: *mut Zval, text: *const c_char, length: usize, options: i64, depth: i64) -> c_int;
 }
@@ -45,9 +54,11 @@ impl Buffer {
             if let Some(string) = self.string.as_mut() {
                 string.len = 0;
             }
-            php_json_encode_ex(self, std::ptr::from_ref(value).cast_mut(), FLAGS, MAX_DEPTH as i64)
+            let done = php_json_encode_ex(self, std::ptr::from_ref(value).cast_mut(), FLAGS, MAX_DEPTH as i64);
+            // Of INF and NAN it makes a 0, and says so only here.
+            done == 0 && json_globals.error_code == 0
         };
-        (done == 0).then(|| self.text())
+        done.then(|| self.text())
     }
 
     /// What was encoded last.

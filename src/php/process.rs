@@ -5,6 +5,8 @@ use super::{call, output};
 use ext_php_rs::types::Zval;
 use ext_php_rs::zend::{ExecutorGlobals, try_catch};
 use std::ffi::c_void;
+use std::fs::File;
+use std::io::Read;
 
 // SAFETY: as in basic_functions.h and php_mt_rand.h (php_random.h) of PHP 8.1 to 8.5.
 unsafe extern "C" {
@@ -20,7 +22,7 @@ unsafe extern "C" {
 pub fn begin() {
     /// The combined generator can't be seeded, only moved on: by up to this many steps, some 3 ns each.
     const STEPS: u64 = 1 << 18;
-    let entropy = proletarier_engine::entropy();
+    let entropy = entropy();
     // SAFETY: a process of one thread, at its start, before PHP code runs in it. The table of shutdown functions is leaked on purpose: destroying it
     // would run destructors of objects that the parent still uses (a connection would be closed for both).
     unsafe {
@@ -31,6 +33,17 @@ pub fn begin() {
         }
     }
     output::capture();
+}
+
+/// Random bits of the system's: no fork shares them.
+fn entropy() -> u64 {
+    let mut bytes = [0; 8];
+    let read = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
+    match read {
+        Ok(()) => u64::from_le_bytes(bytes),
+        // A system without it: time and process differ, if by little.
+        Err(_) => (proletarier_engine::wall().0 ^ u64::from(std::process::id()) << 32).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+    }
 }
 
 /// At the end of a worker: runs the shutdown functions that were registered in this process, and ends its output buffers. Destructors do not run: many

@@ -123,10 +123,11 @@ fn own_trace(object: &ZendObject) -> String {
     super::call::method(object, "getTraceAsString", &mut []).map_or_else(|_| String::new(), |trace| text(&trace))
 }
 
-/// The object's class.
+/// The object's class; without what PHP adds, behind a NUL, to the names of anonymous ones.
 #[must_use]
 pub fn class_name(object: &ZendObject) -> String {
-    object.get_class_name().unwrap_or_else(|_| "object".into())
+    let name = object.get_class_name().unwrap_or_else(|_| "object".into());
+    name.split('\0').next().unwrap_or_default().to_owned()
 }
 
 /// A string's text, invalid UTF-8 replaced; other scalars as PHP writes them; empty for the rest.

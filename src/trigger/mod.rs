@@ -18,7 +18,6 @@ use options::Options;
 use proletarier_core::record::{Headers, Record};
 use proletarier_engine::client as engine;
 use std::panic::AssertUnwindSafe;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The method as PHP registers it.
 pub fn method() -> FunctionBuilder<'static> {
@@ -81,7 +80,7 @@ fn trigger(client: &Client, given: &[Zval], result: &mut Zval) -> Result<(), Ref
         Some(other) => return Err(no_params(other).into()),
     };
     let event = Event::of(event.dereference(), params)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64);
+    let now = proletarier_engine::wall().0;
     let options = match rest.get(1).map(Zval::dereference) {
         None => Options::default(),
         Some(options) => match options.array() {
@@ -93,7 +92,7 @@ fn trigger(client: &Client, given: &[Zval], result: &mut Zval) -> Result<(), Ref
     let mut id = [0; 36];
     let id = match &options.id {
         Some(id) => id.as_str(),
-        None => engine::new_id(&mut id),
+        None => engine::new_id(now, &mut id),
     };
     let mut buffer = client.buffer.take();
     let json = params::encode(&mut buffer, event.params())?;
