@@ -1,10 +1,13 @@
 //! Provides settings as the core reads them: PHP's values as JSON values. For settings only; params never take this way.
 
+use crate::entries;
 use crate::exceptions::{self, Configuration};
+use crate::php::array::values;
+use crate::php::class;
 use crate::php::spl;
 use crate::php::throwable::class_name;
 use ext_php_rs::exception::PhpException;
-use ext_php_rs::types::{ArrayKey, ZendHashTable, Zval};
+use ext_php_rs::types::{ZendHashTable, Zval};
 use serde_json::{Map, Number, Value};
 
 /// As deep as settings may nest; ends circles.
@@ -23,28 +26,17 @@ fn array_value(array: &ZendHashTable, path: &str, depth: usize) -> Result<Value,
         return Err(exceptions::new::<Configuration>(format!("{path}: nests deeper than {MAX_DEPTH} arrays")));
     }
     if array.has_sequential_keys() {
-        let items = array.values().enumerate().map(|(index, value)| value_of(value, &format!("{path}[{index}]"), depth));
+        let items = values(array).enumerate().map(|(index, value)| value_of(value, &format!("{path}[{index}]"), depth));
         return items.collect::<Result<Vec<_>, _>>().map(Value::Array);
     }
     let mut map = Map::new();
-    for (key, value) in array {
-        let key = key_text(&key);
+    for (key, value) in entries::of(array) {
+        let key = key.text();
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         let value = value_of(value, &path, depth)?;
         map.insert(key, value);
     }
     Ok(Value::Object(map))
-}
-
-/// A key's text.
-#[must_use]
-pub fn key_text(key: &ArrayKey<'_>) -> String {
-    match key {
-        ArrayKey::Long(index) => index.to_string(),
-        ArrayKey::String(text) => text.clone(),
-        ArrayKey::Str(text) => (*text).to_owned(),
-        ArrayKey::ZendString(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
-    }
 }
 
 fn value_of(value: &Zval, path: &str, depth: usize) -> Result<Value, PhpException> {
@@ -69,10 +61,8 @@ fn value_of(value: &Zval, path: &str, depth: usize) -> Result<Value, PhpExceptio
         return array_value(array, path, depth + 1);
     }
     if let Some(object) = value.object() {
-        if object.instance_of(spl::backed_enum())
-            && let Ok(backing) = object.get_property::<&Zval>("value")
-        {
-            return value_of(backing, path, depth + 1);
+        if object.instance_of(spl::backed_enum()) {
+            return value_of(&class::property(object.get_class_entry(), object, "value"), path, depth + 1);
         }
         return Err(refuse(&format!("an object ({})", class_name(object))));
     }

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod confirm;
+mod entries;
 pub mod event;
 pub mod exceptions;
 mod info;

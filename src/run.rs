@@ -1,5 +1,6 @@
 //! Defines the function `proletarier_run()`.
 
+use crate::entries;
 use crate::exceptions::{self, AlreadyRunning, Configuration};
 use crate::json_value;
 use crate::php::{arguments, sapi};
@@ -109,11 +110,11 @@ fn logger(value: Option<&Zval>) -> Result<Option<Zval>, PhpException> {
 
 fn settings(options: Option<&ZendHashTable>) -> Result<Settings, PhpException> {
     let mut map = ZendHashTable::new();
-    for (key, value) in options.into_iter().flatten() {
-        let name = json_value::key_text(&key);
+    for (key, value) in options.into_iter().flat_map(entries::of) {
+        let name = key.text();
         // The listeners are the function's first argument; what the configuration says of them was turned into that.
         if !RUN_KEYS.contains(&name.as_str()) && name != "listeners" {
-            map.insert(key, value.dereference().shallow_clone()).map_err(|error| configuration(error.to_string()))?;
+            map.insert(key.as_array_key(), value.shallow_clone()).map_err(|error| configuration(error.to_string()))?;
         }
     }
     let value = json_value::from_array(&map, "")?;

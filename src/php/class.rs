@@ -6,11 +6,11 @@ use ext_php_rs::builders::ClassBuilder;
 use ext_php_rs::class::ClassEntryInfo;
 use ext_php_rs::error::Result;
 use ext_php_rs::ffi::{
-    IS_ARRAY, IS_DOUBLE, IS_OBJECT, IS_STRING, zend_function, zend_hash_str_find_ptr_lc, zend_read_property, zend_string,
-    zend_type, zval,
+    IS_ARRAY, IS_ARRAY_EX, IS_DOUBLE, IS_OBJECT, IS_STRING, zend_function, zend_hash_str_find_ptr_lc, zend_read_property,
+    zend_string, zend_type, zval,
 };
 use ext_php_rs::flags::PropertyFlags;
-use ext_php_rs::types::{ZendObject, ZendStr, Zval};
+use ext_php_rs::types::{ZendHashTable, ZendObject, ZendStr, Zval};
 use ext_php_rs::zend::ClassEntry;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -129,6 +129,7 @@ unsafe extern "C" {
         doc: *mut zend_string,
         type_: zend_type,
     ) -> *mut c_void;
+    fn zend_get_properties_for(object: *mut zval, purpose: u32) -> *mut ZendHashTable;
     fn zend_update_property(
         scope: *mut ClassEntry,
         object: *mut ZendObject,
@@ -182,4 +183,21 @@ pub fn property(class: &'static ClassEntry, object: &ZendObject, name: &str) -> 
         );
         value.as_ref().map_or_else(Zval::new, |value| value.dereference().shallow_clone())
     }
+}
+
+/// The properties of an object as PHP's JSON encoder sees them, as an array; hidden ones have keys that begin with NUL.
+pub fn json_properties(object: &Zval) -> Zval {
+    /// `ZEND_PROP_PURPOSE_JSON`
+    const JSON: u32 = 4;
+    let mut array = Zval::new();
+    // SAFETY: an object, behind its reference. PHP gives a table with a reference of ours, or one that is shared and never freed; the zval says
+    // which.
+    unsafe {
+        let object = std::ptr::from_ref(object.dereference()).cast_mut();
+        if let Some(table) = zend_get_properties_for(object, JSON).as_mut() {
+            array.u1.type_info = if table.is_immutable() { IS_ARRAY } else { IS_ARRAY_EX };
+            array.value.arr = table;
+        }
+    }
+    array
 }

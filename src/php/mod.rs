@@ -1,6 +1,7 @@
 //! Provides what the glue needs of PHP's engine beyond `ext-php-rs`, behind safe functions. The only unsafe code of this crate is here.
 
 pub mod arguments;
+pub mod array;
 pub mod call;
 pub mod class;
 pub mod info;

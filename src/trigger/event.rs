@@ -1,6 +1,7 @@
 //! Reads trigger()'s first argument: a name, or any object that looks like an event.
 
 use super::{Refused, invalid};
+use crate::entries;
 use crate::php::throwable::class_name;
 use crate::shown;
 use ext_php_rs::types::{ZendCallable, ZendObject, Zval};
@@ -37,13 +38,12 @@ impl<'a> Event<'a> {
             Some(name) => check(name.as_bytes())?.to_owned(),
             None => return Err(no_name(&name)),
         };
-        let mut params = entries(called(object, "getparams")?)?;
+        let mut params = as_array(called(object, "getparams")?)?;
         if let Some(given) = given.and_then(Zval::array)
             && let Some(merged) = params.array_mut()
         {
-            for (key, value) in given {
-                let value = value.dereference().shallow_clone();
-                merged.insert(key, value).map_err(|error| invalid(error.to_string()))?;
+            for (key, value) in entries::of(given) {
+                merged.insert(key.as_array_key(), value.shallow_clone()).map_err(|error| invalid(error.to_string()))?;
             }
         }
         Ok(Self::Object(name, params))
@@ -75,7 +75,7 @@ fn no_name(value: &Zval) -> Refused {
 }
 
 /// An event's params as an array: the entries of what can be traversed, the public properties of other objects.
-fn entries(params: Zval) -> Result<Zval, Refused> {
+fn as_array(params: Zval) -> Result<Zval, Refused> {
     if params.is_array() {
         return Ok(params);
     }
@@ -83,11 +83,11 @@ fn entries(params: Zval) -> Result<Zval, Refused> {
     if !params.is_object() {
         return Ok(Zval::new_array());
     }
-    let entries = ZendCallable::try_from_name(function).and_then(|function| function.try_call(vec![&params]));
+    let array = ZendCallable::try_from_name(function).and_then(|function| function.try_call(vec![&params]));
     if ExecutorGlobals::has_exception() {
         return Err(Refused::Pending);
     }
-    entries.map_err(|error| invalid(error.to_string()).into())
+    array.map_err(|error| invalid(error.to_string()).into())
 }
 
 fn has_method(object: &ZendObject, name: &str) -> bool {

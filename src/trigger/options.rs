@@ -2,12 +2,12 @@
 
 use super::invalid;
 use crate::confirm::Confirm as ConfirmEnum;
-use crate::json_value::key_text;
+use crate::entries;
 use crate::php::spl;
 use crate::shown;
 use ext_php_rs::convert::FromZval;
 use ext_php_rs::exception::PhpException;
-use ext_php_rs::types::{ArrayKey, ZendHashTable, ZendObject, Zval};
+use ext_php_rs::types::{ZendHashTable, ZendObject, Zval};
 use proletarier_core::nearest::nearest;
 use proletarier_core::record::is_valid_id;
 use proletarier_core::settings;
@@ -37,9 +37,8 @@ impl Options {
     /// Reads the map; null counts as not given. `now` is wall time in microseconds.
     pub fn read(map: &ZendHashTable, now: u64) -> Result<Self, PhpException> {
         let mut options = Self::default();
-        for (key, value) in map {
-            let key = key_text(&key);
-            let value = value.dereference();
+        for (key, value) in entries::of(map) {
+            let key = key.text();
             if !KEYS.contains(&key.as_str()) {
                 return Err(unknown(&key));
             }
@@ -137,30 +136,23 @@ fn headers(value: &Zval) -> Result<Vec<(String, String)>, PhpException> {
         return Err(invalid(format!("options['headers'] has {} entries: at most {MAX_HEADERS} are allowed", map.len())));
     }
     let mut headers = Vec::with_capacity(map.len());
-    for (key, value) in map {
-        let name = key_text(&key);
-        if matches!(key, ArrayKey::Long(_)) || !(1..=MAX_HEADER_NAME).contains(&name.len()) {
+    for (key, value) in entries::of(map) {
+        let name = key
+            .bytes()
+            .and_then(|name| std::str::from_utf8(name).ok())
+            .filter(|name| (1..=MAX_HEADER_NAME).contains(&name.len()));
+        let Some(name) = name else {
             return Err(refuse_at(
                 "a name in options['headers']",
-                &key_value(&key),
+                &key.to_value(),
                 &format!("a string of 1 to {MAX_HEADER_NAME} bytes"),
             ));
-        }
+        };
         let text = value.str().filter(|text| text.len() <= MAX_HEADER_VALUE);
         let text = text.ok_or_else(|| {
             refuse_at(&format!("options['headers']['{name}']"), value, &format!("a string of at most {MAX_HEADER_VALUE} bytes"))
         })?;
-        headers.push((name, text.to_owned()));
+        headers.push((name.to_owned(), text.to_owned()));
     }
     Ok(headers)
-}
-
-/// A key as the value that messages show.
-fn key_value(key: &ArrayKey<'_>) -> Zval {
-    let mut value = Zval::new();
-    match key {
-        ArrayKey::Long(index) => value.set_long(*index),
-        key => drop(value.set_string(&key_text(key), false)),
-    }
-    value
 }

@@ -4,14 +4,17 @@
 //! object whose properties are private; and where the encoder refuses, that second look finds the path of what it refuses.
 
 use super::Refused;
+use crate::entries::{self, Key};
 use crate::exceptions::{self, Unencodable};
-use crate::json_value::key_text;
+use crate::php::array::values;
+use crate::php::class;
 use crate::php::json::{Buffer, MAX_DEPTH};
 use crate::php::spl;
 use crate::php::throwable::class_name;
 use crate::shown;
 use ext_php_rs::exception::PhpException;
-use ext_php_rs::types::{ArrayKey, ZendHashTable, ZendObject, Zval};
+use ext_php_rs::flags::DataType;
+use ext_php_rs::types::{ZendHashTable, ZendObject, Zval};
 use ext_php_rs::zend::ExecutorGlobals;
 
 /// The params as JSON, in the buffer. None, and what is no array, are empty params.
@@ -45,10 +48,7 @@ fn too_deep() -> Refused {
 /// Whether there is an object in it, as far as the encoder would follow; beyond that, the second look says so.
 fn holds_objects(array: &ZendHashTable, depth: usize) -> bool {
     depth > MAX_DEPTH
-        || array.values().any(|value| {
-            let value = value.dereference();
-            value.is_object() || value.array().is_some_and(|inner| holds_objects(inner, depth + 1))
-        })
+        || values(array).any(|value| value.is_object() || value.array().is_some_and(|inner| holds_objects(inner, depth + 1)))
 }
 
 /// The value made of arrays, scalars, and objects of stdClass, which the encoder can't take wrongly. `depth` is that of the array or object it would
@@ -67,9 +67,9 @@ fn plain(value: &Zval, path: &str, depth: usize) -> Result<Zval, Refused> {
             return Err(too_deep());
         }
         let mut made = ZendHashTable::with_capacity(array.len().try_into().unwrap_or(8));
-        for (key, entry) in array {
+        for (key, entry) in entries::of(array) {
             let entry = entry_of(&key, entry, path, depth)?;
-            made.insert(key, entry).map_err(failed)?;
+            made.insert(key.as_array_key(), entry).map_err(failed)?;
         }
         let mut result = Zval::new();
         result.set_hashtable(made);
@@ -84,22 +84,22 @@ fn plain(value: &Zval, path: &str, depth: usize) -> Result<Zval, Refused> {
     Ok(value.shallow_clone())
 }
 
-fn entry_of(key: &ArrayKey<'_>, entry: &Zval, path: &str, depth: usize) -> Result<Zval, Refused> {
+fn entry_of(key: &Key, entry: &Zval, path: &str, depth: usize) -> Result<Zval, Refused> {
     match key {
-        ArrayKey::Long(index) => plain(entry, &format!("{path}[{index}]"), depth + 1),
-        ArrayKey::ZendString(text) if std::str::from_utf8(text.as_bytes()).is_err() => {
-            Err(unencodable(format!("{path} has a key that is not valid UTF-8")))
-        }
-        _ => plain(entry, &format!("{path}['{}']", key_text(key)), depth + 1),
+        Key::Index(index) => plain(entry, &format!("{path}[{index}]"), depth + 1),
+        Key::Name(_) => match key.bytes().map(std::str::from_utf8) {
+            Some(Ok(name)) => plain(entry, &format!("{path}['{name}']"), depth + 1),
+            _ => Err(unencodable(format!("{path} has a key that is not valid UTF-8"))),
+        },
     }
 }
 
 fn plain_object(value: &Zval, object: &ZendObject, path: &str, depth: usize) -> Result<Zval, Refused> {
     if object.instance_of(spl::unit_enum()) {
-        return match object.get_property::<&Zval>("value") {
-            Ok(backing) if object.instance_of(spl::backed_enum()) => Ok(backing.dereference().shallow_clone()),
-            _ => Err(unencodable(format!("{path} is {}, an enum without values", class_name(object)))),
-        };
+        if object.instance_of(spl::backed_enum()) {
+            return Ok(class::property(object.get_class_entry(), object, "value"));
+        }
+        return Err(unencodable(format!("{path} is {}, an enum without values", class_name(object))));
     }
     if depth > MAX_DEPTH {
         return Err(too_deep());
@@ -119,17 +119,16 @@ fn plain_object(value: &Zval, object: &ZendObject, path: &str, depth: usize) -> 
             return plain(&given, path, depth);
         }
     }
-    let properties = object.get_properties().map_err(failed)?;
+    let properties = class::json_properties(value);
     let mut made = ZendObject::new_stdclass();
     let mut any = false;
-    for (key, entry) in properties {
-        let name = key_text(&key);
+    for (key, entry) in properties.array().into_iter().flat_map(entries::of) {
         // Keys of hidden properties begin with NUL; a typed property that was never set has no value.
-        if name.starts_with('\0') || entry.dereference().get_type() == ext_php_rs::flags::DataType::Undef {
+        if key.bytes().is_some_and(|name| name.starts_with(b"\0")) || entry.dereference().get_type() == DataType::Undef {
             continue;
         }
         any = true;
-        made.set_property(&name, entry_of(&key, entry, path, depth)?).map_err(failed)?;
+        made.set_property(&key.text(), entry_of(&key, entry, path, depth)?).map_err(failed)?;
     }
     if !any && !may_be_empty(value, object) {
         return Err(unencodable(format!("{path} is {}: not JsonSerializable, no public properties", class_name(object))));

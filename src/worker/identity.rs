@@ -1,5 +1,6 @@
 //! Provides the identity of a listener that was given none: what it listens to, and what it is made of.
 
+use crate::php::class::property;
 use crate::php::throwable::class_name;
 use ext_php_rs::types::{ZendObject, Zval};
 use ext_php_rs::zend::ClassEntry;
@@ -35,10 +36,9 @@ fn closure(closure: &Zval) -> Option<String> {
     let ask = |method: &str| reflection.try_call_method(method, vec![]).ok();
     let name = ask("getName")?.string()?;
     if !name.contains("{closure") {
-        let class = ask("getClosureScopeClass")
-            .as_ref()
-            .and_then(Zval::object)
-            .and_then(|class| class.get_property::<String>("name").ok());
+        let scope = ask("getClosureScopeClass");
+        let class = scope.as_ref().and_then(Zval::object).map(|class| property(class.get_class_entry(), class, "name"));
+        let class = class.and_then(|name| name.string());
         return Some(class.map_or_else(|| name.clone(), |class| format!("{class}::{name}")));
     }
     let (file, line) = (ask("getFileName")?.string()?, ask("getStartLine")?.long()?);

@@ -1,12 +1,13 @@
 //! Reads the listeners that `proletarier_run()` gets, before anything forks.
 
 use super::identity;
+use crate::entries::{self, Key};
 use crate::exceptions::{self, Configuration};
 use crate::json_value;
 use crate::php::throwable::class_name;
 use crate::shown;
 use ext_php_rs::exception::PhpException;
-use ext_php_rs::types::{ArrayKey, ZendHashTable, ZendObject, Zval};
+use ext_php_rs::types::{ZendHashTable, ZendObject, Zval};
 use proletarier_core::name;
 use proletarier_core::settings::ListenerOptions;
 use serde_json::{Map, Value};
@@ -47,9 +48,9 @@ pub enum Listener {
 pub fn read(entries: &ZendHashTable) -> Result<Vec<Listener>, PhpException> {
     let mut listeners = Vec::with_capacity(entries.len());
     let mut places: HashMap<String, String> = HashMap::new();
-    for (key, value) in entries {
+    for (key, value) in entries::of(entries) {
         let entry = Entry::of(&key);
-        let Some(listener) = entry.read(value.dereference())? else { continue };
+        let Some(listener) = entry.read(value)? else { continue };
         if let Listener::Callable { id, .. } = &listener
             && let Some(other) = places.insert(id.clone(), entry.place.clone())
         {
@@ -71,11 +72,11 @@ struct Entry {
 }
 
 impl Entry {
-    fn of(key: &ArrayKey<'_>) -> Self {
+    fn of(key: &Key) -> Self {
         match key {
-            ArrayKey::Long(index) => Self { key: None, place: format!("listeners[{index}]") },
+            Key::Index(index) => Self { key: None, place: format!("listeners[{index}]") },
             key => {
-                let key = json_value::key_text(key);
+                let key = key.text();
                 Self { place: format!("listeners['{key}']"), key: Some(key) }
             }
         }
@@ -108,8 +109,8 @@ impl Entry {
 
     fn list(&self, list: &ZendHashTable) -> Result<Listener, PhpException> {
         let at = |index| list.get_index(index).map(Zval::dereference).filter(|value| !value.is_null());
-        if let Some((key, _)) = list.iter().find(|(key, _)| !matches!(key, ArrayKey::Long(0..=3))) {
-            return Err(self.refuse(&format!("nothing belongs at '{}': {ENTRY}", json_value::key_text(&key))));
+        if let Some((key, _)) = entries::of(list).find(|(key, _)| !matches!(key, Key::Index(0..=3))) {
+            return Err(self.refuse(&format!("nothing belongs at '{}': {ENTRY}", key.text())));
         }
         let options = match at(3).map(|value| (value, value.array())) {
             None => Value::Null,
@@ -121,11 +122,11 @@ impl Entry {
 
     fn map(&self, map: &ZendHashTable) -> Result<Listener, PhpException> {
         let mut options = Map::new();
-        for (key, value) in map {
-            let key = json_value::key_text(&key);
+        for (key, value) in entries::of(map) {
+            let key = key.text();
             if !matches!(key.as_str(), "event" | "listener" | "priority") {
                 let mut one = ZendHashTable::new();
-                one.insert(key.as_str(), value.dereference().shallow_clone()).map_err(|error| self.refuse(&error.to_string()))?;
+                one.insert(key.as_str(), value.shallow_clone()).map_err(|error| self.refuse(&error.to_string()))?;
                 if let Value::Object(one) = json_value::from_array(&one, &self.place)? {
                     options.extend(one);
                 }
