@@ -149,6 +149,12 @@ fn pending(errors_before: usize) -> Option<Ended> {
     ExecutorGlobals::take_exception().map(|exception| Ended::Thrown(Throwable::new(exception)))
 }
 
+/// What is pending outside of a call, because the end of an object threw it, taken off the engine.
+#[must_use]
+pub fn stray() -> Option<Ended> {
+    pending(last_error_mark())
+}
+
 /// Forgets a pending exception or exit, so that PHP code can run again. For the end of a process.
 pub fn clear_pending() {
     // SAFETY: PHP checks whether there is one.

@@ -2,8 +2,9 @@
 #![allow(unsafe_code)]
 
 use ext_php_rs::ffi::sapi_module;
+use ext_php_rs::zend::try_catch;
 use std::cell::RefCell;
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 /// Most bytes that are kept of one listener's output.
 pub const MOST: usize = 16 * 1024;
@@ -22,6 +23,7 @@ thread_local! {
 unsafe extern "C" {
     fn php_output_end_all();
     fn php_output_discard_all();
+    fn php_output_get_level() -> c_int;
 }
 
 /// From now on this process's output is kept for [`take`]. What was buffered by output handlers before is thrown away: it is another process's.
@@ -34,9 +36,15 @@ pub fn capture() {
     }
 }
 
-/// Takes what was printed since the last call, the output buffers that were left open included; none where nothing was.
+/// Takes what was printed since the last call, once the output buffers that were left open are ended; none where nothing was printed.
 #[must_use]
 pub fn take() -> Option<String> {
+    // SAFETY: reads a number.
+    if unsafe { php_output_get_level() } > 0 {
+        // A buffer's callback is the application's code, and may do anything.
+        let _ = try_catch(end_buffers);
+        super::call::clear_pending();
+    }
     CAPTURED.with_borrow_mut(|captured| {
         let Captured { bytes, dropped } = std::mem::take(captured);
         if bytes.is_empty() {
@@ -50,7 +58,7 @@ pub fn take() -> Option<String> {
     })
 }
 
-/// Ends all output buffers, their handlers included. Call it through [`super::process::last_rites`], which survives what they do.
+/// Ends all output buffers, their callbacks included. The caller survives what these do.
 pub(super) fn end_buffers() {
     // SAFETY: PHP's own way to end them.
     unsafe { php_output_end_all() };

@@ -108,6 +108,11 @@ impl Application for PhpApplication {
                 }
             })
         });
+        drop(event);
+        if let Some(stray) = call::stray() {
+            // The end of something that a listener had put into the event.
+            self.survive("an event's end", Err(stray));
+        }
         ended.map_err(|ended| boot_failure(&ended))
     }
 

@@ -68,7 +68,7 @@ impl Dispatch {
                     if registry.is_stopped() {
                         break;
                     }
-                    guard::run(registry, *index, &mut [event.shallow_clone()]);
+                    guard::run(registry, *index, &mut [event.shallow_clone()], false);
                 }
                 Ok(())
             }

@@ -46,13 +46,13 @@ extern "C" fn invoke(call: &mut ExecuteData, result: &mut Zval) {
         let (guard, given) = arguments::of_method::<Guard>(call);
         if let Some(guard) = guard {
             let (registry, index) = (Rc::clone(&guard.registry), guard.index);
-            *result = run(&registry, index, given);
+            *result = run(&registry, index, given, true);
         }
     }));
 }
 
-/// Runs the listener, if the attempt is for it, with these arguments; gives what it returned, or null.
-pub fn run(registry: &Registry, index: ListenerIndex, arguments: &mut [Zval]) -> Zval {
+/// Runs the listener, if the attempt is for it, with these arguments; gives what it returned, where that is wanted, or null.
+pub fn run(registry: &Registry, index: ListenerIndex, arguments: &mut [Zval], wants_result: bool) -> Zval {
     let Some(callable) = registry.callable(index) else { return Zval::null() };
     if !registry.is_between_listeners() {
         return pass(&callable, arguments);
@@ -61,7 +61,15 @@ pub fn run(registry: &Registry, index: ListenerIndex, arguments: &mut [Zval]) ->
         return Zval::null();
     }
     registry.watch.with(|watch| watch.enter(index));
-    let ended = registry.running(index, || call::callable(&callable, arguments));
+    let ended = registry.running(index, || {
+        let result = call::callable(&callable, arguments)?;
+        if wants_result {
+            return Ok(result);
+        }
+        // The end of an unwanted object is the listener's still, with what it may throw.
+        drop(result);
+        call::stray().map_or_else(|| Ok(Zval::null()), Err)
+    });
     match ended {
         Ok(value) => {
             log_output(registry, index);
