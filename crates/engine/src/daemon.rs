@@ -35,7 +35,8 @@ pub fn run(settings: Settings, role: Role, application: &mut dyn Application) ->
     client::settle();
     client::shutdown();
     let runtime_dir = RuntimeDir::claim(&settings, if role == Role::Worker { "worker-" } else { "" })?;
-    let setup = |error: &dyn std::fmt::Display| RunError::Setup(format!("can't set up {}: {error}", settings.runtime_dir.display()));
+    let setup =
+        |error: &dyn std::fmt::Display| RunError::Setup(format!("can't set up {}: {error}", settings.runtime_dir.display()));
     let slots = 2 * usize::from(settings.worker.pool_size.max) + SPARE_SLOTS;
     let scoreboard = Scoreboard::create(runtime_dir.scoreboard(), slots).map_err(|error| setup(&error))?;
     let ties = Ties::new().map_err(|error| setup(&error))?;
@@ -47,7 +48,8 @@ pub fn run(settings: Settings, role: Role, application: &mut dyn Application) ->
         grace: u64::try_from(settings.worker.grace.as_micros()).unwrap_or(u64::MAX),
     };
     let host = if role == Role::Worker { format!("{:016x}", clock::random()) } else { String::new() };
-    let mut daemon = Daemon { settings, role, application, runtime_dir: &runtime_dir, scoreboard: &scoreboard, ties: &ties, host };
+    let mut daemon =
+        Daemon { settings, role, application, runtime_dir: &runtime_dir, scoreboard: &scoreboard, ties: &ties, host };
     let status = supervisor::run(plan, &scoreboard, &ties, &mut daemon);
     runtime_dir.leave();
     status

@@ -27,7 +27,10 @@ impl RuntimeDir {
     pub fn claim(settings: &Settings, prefix: &str) -> Result<Self, RunError> {
         let directory = &settings.runtime_dir;
         let failed = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
-            RunError::Setup(format!("can't {what} {}: {error} (set runtime_dir to a directory of the daemon's user)", path.display()))
+            RunError::Setup(format!(
+                "can't {what} {}: {error} (set runtime_dir to a directory of the daemon's user)",
+                path.display()
+            ))
         };
         DirBuilder::new()
             .recursive(true)
@@ -96,7 +99,10 @@ fn wait_for_lock(mut file: File, pid: &Path, longest: Duration) -> Result<Flock<
             return Err(RunError::AlreadyRunning(words));
         }
         if Instant::now() >= deadline {
-            let words = format!("a daemon that died has left processes which do not end: look for processes named proletarier, and kill them ({})", pid.display());
+            let words = format!(
+                "a daemon that died has left processes which do not end: look for processes named proletarier, and kill them ({})",
+                pid.display()
+            );
             return Err(RunError::AlreadyRunning(words));
         }
         // The lock can only be tried, not awaited with a bound.
@@ -132,5 +138,6 @@ pub fn make_way(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError
 pub fn set_mode(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError> {
     let Some(path) = endpoint.socket_path() else { return Ok(()) };
     let mode = Permissions::from_mode(settings.permissions.socket_mode);
-    std::fs::set_permissions(path, mode).map_err(|error| RunError::Setup(format!("can't set the mode of {}: {error}", path.display())))
+    std::fs::set_permissions(path, mode)
+        .map_err(|error| RunError::Setup(format!("can't set the mode of {}: {error}", path.display())))
 }

@@ -226,4 +226,3 @@ pub fn wait<const N: usize>(sources: [Source<'_>; N], timeout: Option<Duration>)
         Err(_) => [false; N],
     }
 }
-

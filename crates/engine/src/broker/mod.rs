@@ -11,9 +11,9 @@ mod peers;
 mod pull;
 mod staff;
 
+use crate::application::Level;
 use crate::clock;
 use crate::log;
-use crate::application::Level;
 use crate::runtime_dir;
 use crate::scoreboard::{Scoreboard, State};
 use crate::signals::Signals;
@@ -102,7 +102,8 @@ impl<'a> Broker<'a> {
         }
         let bind = |endpoint: &proletarier_core::settings::Endpoint, largest: usize| {
             runtime_dir::make_way(endpoint, settings)?;
-            let socket = transport.bind_router(&endpoint.to_string(), largest).map_err(|error| RunError::Setup(error.to_string()))?;
+            let socket =
+                transport.bind_router(&endpoint.to_string(), largest).map_err(|error| RunError::Setup(error.to_string()))?;
             runtime_dir::set_mode(endpoint, settings)?;
             Ok(socket)
         };
@@ -210,7 +211,9 @@ impl<'a> Broker<'a> {
         let now = clock::now();
         let until = |moment: Mono| moment.since(now.mono);
         let orphaned = orphaned_until.map(|moment| until(moment).min(100_000));
-        let due = self.backlog.promote(now);
+        let parked = self.backlog.promote(now);
+        // What has become due just now is pending: fetch it at once.
+        let due = if self.queue.wanted() > 0 && self.backlog.counts().pending > 0 { Some(0) } else { parked };
         let next = [self.queue.poll_timeout(now), due, self.lease_check(), orphaned].into_iter().flatten().min();
         next.map(Duration::from_micros)
     }
@@ -225,13 +228,18 @@ impl<'a> Broker<'a> {
         self.settle_graves();
         self.keep_and_say();
         let counts = self.backlog.counts();
-        let left = counts.pending + counts.reserved + counts.parked + self.queue.ready() as u64;
+        let left = counts.pending + counts.reserved + counts.parked;
         if left + counts.dead > 0 && !self.backlog.capabilities().survives_broker {
             let words = "the store is in memory, and what is in it ends with the broker";
             log::line(Level::Warning, words, &[("waiting", &left), ("dead", &counts.dead)]);
         }
         let settings = self.post.settings;
-        let endpoints = [Some(&settings.broker.bind), Some(&settings.worker.bind), Some(&settings.broker.control), settings.broker.pull.as_ref()];
+        let endpoints = [
+            Some(&settings.broker.bind),
+            Some(&settings.worker.bind),
+            Some(&settings.broker.control),
+            settings.broker.pull.as_ref(),
+        ];
         for path in endpoints.into_iter().flatten().filter_map(|endpoint| endpoint.socket_path()) {
             let _ = std::fs::remove_file(path);
         }
@@ -242,7 +250,11 @@ impl<'a> Broker<'a> {
             return;
         }
         let scoreboard = self.post.scoreboard;
-        self.awaited.retain(|id| peers::local_slot(*id).and_then(|slot| scoreboard.slot(slot)).is_some_and(|slot| slot.state() == State::Working && fork::exists(slot.pid())));
+        self.awaited.retain(|id| {
+            peers::local_slot(*id)
+                .and_then(|slot| scoreboard.slot(slot))
+                .is_some_and(|slot| slot.state() == State::Working && fork::exists(slot.pid()))
+        });
         if self.awaited.is_empty() || now >= self.awaited_until {
             self.awaited_until = Mono(0);
             self.queue.recovered();

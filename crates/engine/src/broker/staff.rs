@@ -95,7 +95,8 @@ impl Broker<'_> {
         }
         let slot = self.post.scoreboard.slot(hello.slot)?;
         let alive = matches!(slot.state(), State::Booting | State::Working);
-        (alive && slot.incarnation() == hello.incarnation && slot.pid() == hello.pid).then(|| local_id(hello.slot, hello.incarnation))
+        (alive && slot.incarnation() == hello.incarnation && slot.pid() == hello.pid)
+            .then(|| local_id(hello.slot, hello.incarnation))
     }
 
     /// A remote worker brings what the one before it in its slot left.
@@ -121,7 +122,8 @@ impl Broker<'_> {
 
     /// Remote workers that were not heard of for the length of a lease are dead.
     pub(super) fn expire_leases(&mut self, now: Now) {
-        let silent: Vec<_> = self.peers.remotes().filter(|(_, peer)| now.mono.since(peer.heard) > LEASE).map(|(id, _)| id).collect();
+        let silent: Vec<_> =
+            self.peers.remotes().filter(|(_, peer)| now.mono.since(peer.heard) > LEASE).map(|(id, _)| id).collect();
         for id in silent {
             self.peers.remove(id);
             self.queue.handle_death(id, None, now, &mut self.effects);

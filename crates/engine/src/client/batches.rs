@@ -21,6 +21,8 @@ pub struct Batch {
     pub overdue_at: u64,
     /// Its caller waits for it, and will be told; it is not lost by being late.
     pub awaited: bool,
+    /// Somebody wants to know what becomes of its events.
+    pub followed: bool,
 }
 
 /// The events of one session, from being gathered to being confirmed.
@@ -29,13 +31,11 @@ pub struct Batches {
     next_number: u64,
     gathering: Vec<u8>,
     gathered: u32,
-    /// Events in the gathering batch that are followed up.
-    followed: u32,
+    /// An event of the gathering batch is followed up.
+    followed: bool,
     sent: VecDeque<Batch>,
     rejected: Vec<Exception>,
     lost: Vec<Lost>,
-    /// The latest batch that nobody follows up.
-    unfollowed: Vec<u8>,
     /// Empty buffers to gather in.
     spare: Vec<Vec<u8>>,
 }
@@ -47,11 +47,10 @@ impl Batches {
             next_number: 1,
             gathering: Vec::new(),
             gathered: 0,
-            followed: 0,
+            followed: false,
             sent: VecDeque::new(),
             rejected: Vec::new(),
             lost: Vec::new(),
-            unfollowed: Vec::new(),
             spare: Vec::new(),
         }
     }
@@ -63,7 +62,7 @@ impl Batches {
         }
         Publish::push(&mut self.gathering, |out| record.encode(out));
         self.gathered += 1;
-        self.followed += u32::from(follow);
+        self.followed |= follow;
         self.next_number + u64::from(self.gathered) - 1
     }
 
@@ -82,22 +81,17 @@ impl Batches {
         self.sent.len() >= MAX_IN_FLIGHT && self.gathering.len() >= FULL
     }
 
-    /// Closes the batch that gathers and gives its frame to send. A batch that nobody follows up is forgotten after.
+    /// Closes the batch that gathers and gives its frame to send. The broker confirms every batch, also those that nobody follows up: what is
+    /// unconfirmed bounds what a fast producer has on its way.
     pub fn seal(&mut self, overdue_at: u64, awaited: bool, synced: bool) -> &[u8] {
         let mut frame = std::mem::replace(&mut self.gathering, self.spare.pop().unwrap_or_default());
-        let (first, count, follow) = (self.next_number, self.gathered, self.followed > 0);
-        Publish::seal(&mut frame, &self.session, first, count, follow, synced);
+        let (first, count) = (self.next_number, self.gathered);
+        Publish::seal(&mut frame, &self.session, first, count, true, synced);
         self.next_number += u64::from(count);
+        let followed = std::mem::take(&mut self.followed);
         self.gathered = 0;
-        self.followed = 0;
-        if follow {
-            self.sent.push_back(Batch { first, count, frame, overdue_at, awaited });
-            self.sent.back().map_or(&[], |batch| &batch.frame)
-        } else {
-            let old = std::mem::replace(&mut self.unfollowed, frame);
-            self.recycle(old);
-            &self.unfollowed
-        }
+        self.sent.push_back(Batch { first, count, frame, overdue_at, awaited, followed });
+        self.sent.back().map_or(&[], |batch| &batch.frame)
     }
 
     fn recycle(&mut self, mut frame: Vec<u8>) {
@@ -117,7 +111,9 @@ impl Batches {
         for exception in confirmation.exceptions {
             if batch.awaited {
                 self.rejected.push(exception);
-            } else if let Some(record) = Publish::records(&batch.frame).nth((exception.number - batch.first) as usize) {
+            } else if batch.followed
+                && let Some(record) = Publish::records(&batch.frame).nth((exception.number - batch.first) as usize)
+            {
                 self.lost.push(Lost { record: record.to_vec(), reason: exception.reason });
             }
         }
@@ -140,9 +136,10 @@ impl Batches {
         Some(self.rejected.swap_remove(place))
     }
 
-    /// Events that are neither confirmed nor given up.
+    /// Followed events that are neither confirmed nor given up.
     pub fn open(&self) -> usize {
-        self.sent.iter().map(|batch| batch.count as usize).sum::<usize>() + self.followed as usize
+        let sent = self.sent.iter().filter(|batch| batch.followed).map(|batch| batch.count as usize);
+        sent.sum::<usize>() + if self.followed { self.gathered as usize } else { 0 }
     }
 
     /// When the next batch is overdue.
@@ -150,18 +147,20 @@ impl Batches {
         self.sent.iter().map(|batch| batch.overdue_at).min()
     }
 
-    /// Gives up batches that are overdue at `now`, but for awaited ones, whose callers are told in another way.
-    pub fn give_up(&mut self, now: u64, reason: &str) {
+    /// Gives up batches that are overdue at `now`, but for awaited ones, whose callers are told in another way. Whether there were any.
+    pub fn give_up(&mut self, now: u64, reason: &str) -> bool {
+        let before = self.sent.len();
         let mut kept = VecDeque::with_capacity(self.sent.len());
         for batch in self.sent.drain(..) {
             if batch.overdue_at > now || batch.awaited {
                 kept.push_back(batch);
                 continue;
             }
-            let records = Publish::records(&batch.frame);
+            let records = Publish::records(&batch.frame).filter(|_| batch.followed);
             self.lost.extend(records.map(|record| Lost { record: record.to_vec(), reason: reason.to_owned() }));
         }
         self.sent = kept;
+        self.sent.len() < before
     }
 
     /// Forgets the batch of an event whose caller was told that it is not confirmed; other events of the batch are given up.

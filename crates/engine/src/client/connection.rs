@@ -154,15 +154,15 @@ impl Connection {
         link.batches.open()
     }
 
-    /// Waits for confirmations until each open event's time is up, then gives those up.
+    /// Waits for confirmations until the oldest batch's time is up, then gives up what is open. Waits for those that nobody follows up, too: a
+    /// process that ended at once would take them with it.
     fn settle(&self) {
         let mut link = self.lock();
         if link.batches.is_gathering() {
             link.send(false, false);
         }
-        if link.batches.open() > 0 {
-            let deadline = link.batches.next_overdue().unwrap_or(0);
-            link.wait_until(deadline, |link| link.batches.open() == 0);
+        if let Some(deadline) = link.batches.next_overdue() {
+            link.wait_until(deadline, |link| link.batches.next_overdue().is_none());
             link.give_up(u64::MAX);
         }
     }
@@ -196,10 +196,7 @@ impl Link {
     }
 
     fn unavailable(&self) -> ClientError {
-        ClientError::Unavailable {
-            endpoint: self.options.endpoint.clone(),
-            seconds: self.options.timeout.as_secs_f64(),
-        }
+        ClientError::Unavailable { endpoint: self.options.endpoint.clone(), seconds: self.options.timeout.as_secs_f64() }
     }
 
     /// Sends what has gathered.
@@ -260,10 +257,8 @@ impl Link {
     /// Gives up what is overdue at `now`.
     pub fn give_up(&mut self, now: u64) {
         if self.batches.next_overdue().is_some_and(|overdue| overdue <= now) {
-            let before = self.batches.open();
             let reason = self.unavailable().to_string();
-            self.batches.give_up(now, &reason);
-            if self.batches.open() < before {
+            if self.batches.give_up(now, &reason) {
                 self.reconnect();
             }
         }

@@ -86,8 +86,10 @@ impl ChunkPlace {
 
     /// Claims the next delivery; its place in the chunk. None where nothing is left, or the place has another chunk by now.
     pub fn claim(&self, number: u32) -> Option<u16> {
-        self.update(number, |progress| (progress.claimed < progress.limit).then(|| Progress { claimed: progress.claimed + 1, ..progress }))
-            .map(|before| before.claimed)
+        self.update(number, |progress| {
+            (progress.claimed < progress.limit).then(|| Progress { claimed: progress.claimed + 1, ..progress })
+        })
+        .map(|before| before.claimed)
     }
 
     /// Gives the unclaimed rest back; how many deliveries stay the worker's. None where the place has another chunk by now.
@@ -99,7 +101,8 @@ impl ChunkPlace {
     pub fn finish(&self, delivery: u16) {
         let used = self.marks_used.load(Ordering::Relaxed) as usize;
         let marks = &self.marks[..used.min(MARKS)];
-        let first = marks.iter().position(|mark| unmark(mark.load(Ordering::Relaxed)).delivery == delivery).unwrap_or(marks.len());
+        let first =
+            marks.iter().position(|mark| unmark(mark.load(Ordering::Relaxed)).delivery == delivery).unwrap_or(marks.len());
         let mut kept = first;
         for place in first..marks.len() {
             let mark = marks[place].load(Ordering::Relaxed);

@@ -44,7 +44,10 @@ impl Map {
 
     /// The `T` at `offset`.
     pub fn at<T: Shared>(&self, offset: usize) -> &T {
-        assert!(offset + size_of::<T>() <= self.bytes.get() && offset.is_multiple_of(align_of::<T>()), "outside of the scoreboard");
+        assert!(
+            offset + size_of::<T>() <= self.bytes.get() && offset.is_multiple_of(align_of::<T>()),
+            "outside of the scoreboard"
+        );
         // SAFETY: within the mapping and aligned (just checked; mappings begin at a page), and `T: Shared` takes any bytes.
         unsafe { self.start.add(offset).cast().as_ref() }
     }

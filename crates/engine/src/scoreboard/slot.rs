@@ -188,7 +188,8 @@ impl Slot {
     pub fn set_last_words(&self, failure: &Failure) {
         let mut words = serde_json::to_vec(&failure.clone().capped()).unwrap_or_default();
         if words.len() > LAST_WORDS {
-            let short = Failure { trace: String::new(), message: failure.message.chars().take(2_000).collect(), ..failure.clone() };
+            let short =
+                Failure { trace: String::new(), message: failure.message.chars().take(2_000).collect(), ..failure.clone() };
             words = serde_json::to_vec(&short.capped()).unwrap_or_default();
         }
         for (place, byte) in self.words.iter().zip(&words) {

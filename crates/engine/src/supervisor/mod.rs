@@ -157,7 +157,8 @@ impl Supervisor<'_> {
         if watch_orphans {
             timeout = Some(timeout.unwrap_or(Duration::MAX).min(LOOK_FOR_ORPHANS));
         }
-        let [told, bell] = wait([Source::Descriptor(signals.descriptor()), Source::Descriptor(self.ties.supervisor.descriptor())], timeout);
+        let [told, bell] =
+            wait([Source::Descriptor(signals.descriptor()), Source::Descriptor(self.ties.supervisor.descriptor())], timeout);
         if bell {
             self.ties.supervisor.hush();
             self.see_ready();
@@ -166,7 +167,9 @@ impl Supervisor<'_> {
             for signal in signals.take() {
                 match signal {
                     Signal::SIGTERM | Signal::SIGINT => self.inputs.push_back(Input::Signal),
-                    Signal::SIGHUP => log::line(Level::Warning, "SIGHUP: reloading is not there yet; stop and start the daemon", &[]),
+                    Signal::SIGHUP => {
+                        log::line(Level::Warning, "SIGHUP: reloading is not there yet; stop and start the daemon", &[])
+                    }
                     _ => {}
                 }
             }

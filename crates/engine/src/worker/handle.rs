@@ -2,7 +2,7 @@
 
 use super::watch::DeliveryWatch;
 use super::{REPORT_AFTER, Worker};
-use crate::application::{Attempt, Moment, Outcome};
+use crate::application::{Application, Attempt, Level, Moment, Outcome};
 use crate::clock;
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::frame::{ChunkDelivery, FailedListener, WHOLE_DELIVERY, WorkerFrame};
@@ -10,6 +10,7 @@ use proletarier_core::listener::{ListenerIndex, ListenerTable};
 use proletarier_core::nearest::nearest;
 use proletarier_core::record::Record;
 use proletarier_core::settings::UnhandledAction;
+use std::fmt::Display;
 
 impl Worker<'_> {
     /// Works on the first chunk that is not done with, until nothing of it is left for this worker or it has to look up.
@@ -82,7 +83,10 @@ impl Worker<'_> {
         let only = selected(&self.table, delivery);
         let attempt = Attempt { event, number: delivery.attempt, only: only.as_deref() };
         self.slot.set_event(event.id);
-        if only.is_none() && !self.table.takes(event.name) && self.post.settings.unhandled.action(event.name) == UnhandledAction::Keep {
+        if only.is_none()
+            && !self.table.takes(event.name)
+            && self.post.settings.unhandled.action(event.name) == UnhandledAction::Keep
+        {
             let failure = unheard(&self.table, event.name);
             self.fail_whole(number, place, failure);
             return true;
@@ -101,6 +105,7 @@ impl Worker<'_> {
         for failed in &failures {
             let id = self.table.get(failed.listener).map_or("", |spec| &spec.id);
             self.application.tell(&Moment::Error(&attempt, id, &failed.failure));
+            log_failure(self.application, &attempt, id, &failed.failure);
         }
         self.application.tell(&Moment::Result(&attempt, &ids, seconds));
         let failed = !failures.is_empty();
@@ -118,6 +123,22 @@ impl Worker<'_> {
     }
 }
 
+fn log_failure(application: &mut dyn Application, attempt: &Attempt<'_>, listener: &str, failure: &Failure) {
+    let place = format!("{}:{}", failure.file, failure.line);
+    let fields: [(&str, &dyn Display); 7] = [
+        ("event", &attempt.event.name),
+        ("id", &attempt.event.id),
+        ("listener", &listener),
+        ("attempt", &attempt.number),
+        ("class", &failure.class),
+        ("error", &failure.message),
+        ("at", &place),
+    ];
+    // The place comes last, as it may be unknown.
+    let known = if failure.file.is_empty() { &fields[..6] } else { &fields };
+    application.log(Level::Warning, "a listener failed", known);
+}
+
 /// The listeners that a delivery is for, by their places here. Those that are gone are the broker's to bury.
 fn selected(table: &ListenerTable, delivery: &ChunkDelivery) -> Option<Vec<ListenerIndex>> {
     let only = delivery.only.as_ref()?;
@@ -125,7 +146,8 @@ fn selected(table: &ListenerTable, delivery: &ChunkDelivery) -> Option<Vec<Liste
 }
 
 fn unheard(table: &ListenerTable, name: &str) -> Failure {
-    let near = nearest(name, table.events()).map(|near| format!("; the nearest name that has one is \"{near}\"")).unwrap_or_default();
+    let near =
+        nearest(name, table.events()).map(|near| format!("; the nearest name that has one is \"{near}\"")).unwrap_or_default();
     let words = format!("no listener takes the event \"{name}\"{near}: it is kept as dead (unhandled => 'keep')");
     Failure::new(FailureKind::NoListener, "no_listener", words)
 }

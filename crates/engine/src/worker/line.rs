@@ -28,7 +28,13 @@ impl Line {
         let incarnation = post.scoreboard.slot(post.slot).map_or(0, crate::scoreboard::Slot::incarnation);
         let address = format!("W{}.{}.{incarnation}", post.host, post.slot);
         let socket = transport.connect_dealer(&post.settings.worker.connect.to_string(), Some(&address))?;
-        Ok(Self { socket, _transport: transport, remote: !post.host.is_empty(), frame: RefCell::default(), beat: Cell::new(clock::mono().0) })
+        Ok(Self {
+            socket,
+            _transport: transport,
+            remote: !post.host.is_empty(),
+            frame: RefCell::default(),
+            beat: Cell::new(clock::mono().0),
+        })
     }
 
     pub fn send(&self, frame: &WorkerFrame) {
@@ -50,8 +56,12 @@ impl Line {
 
     /// Waits for a frame, a signal or the parent's end.
     pub fn wait(&self, signals: &Signals, life: &Lifeline, timeout: Option<Duration>) {
-        let timeout = if self.remote { Some(timeout.unwrap_or(Duration::MAX).min(Duration::from_micros(HEARTBEAT))) } else { timeout };
-        wait([Source::Socket(&self.socket), Source::Descriptor(signals.descriptor()), Source::Descriptor(life.descriptor())], timeout);
+        let timeout =
+            if self.remote { Some(timeout.unwrap_or(Duration::MAX).min(Duration::from_micros(HEARTBEAT))) } else { timeout };
+        wait(
+            [Source::Socket(&self.socket), Source::Descriptor(signals.descriptor()), Source::Descriptor(life.descriptor())],
+            timeout,
+        );
     }
 
     /// Waits for a frame.

@@ -141,7 +141,9 @@ impl<'a> Worker<'a> {
     }
 
     fn should_stop(&self) -> Option<Stop> {
-        if self.post.scoreboard.is_retired(self.post.zygote) || (self.signals.is_pending() && self.signals.take().contains(&Signal::SIGTERM)) {
+        if self.post.scoreboard.is_retired(self.post.zygote)
+            || (self.signals.is_pending() && self.signals.take().contains(&Signal::SIGTERM))
+        {
             return Some(Stop::Asked);
         }
         orphan::is_orphan().then_some(Stop::Orphaned)
@@ -202,7 +204,8 @@ impl<'a> Worker<'a> {
             return;
         }
         let number = self.post.slot + 1;
-        let title = event.map_or_else(|| format!("proletarier: worker {number}"), |event| format!("proletarier: worker {number} [{event}]"));
+        let title = event
+            .map_or_else(|| format!("proletarier: worker {number}"), |event| format!("proletarier: worker {number} [{event}]"));
         self.application.title(&title);
         self.titled = event.map(str::to_owned);
     }

@@ -104,7 +104,11 @@ impl Zygote<'_> {
                 Ok(life) => life,
                 Err(error) => return self.fork_failed(number, error, now),
             };
-            let child = || worker(Seat { slot: number, predecessor, life });
+            let held = &self.life;
+            let child = || {
+                held.let_go();
+                worker(Seat { slot: number, predecessor, life })
+            };
             match fork::spawn(child) {
                 Ok(pid) => {
                     slot.set_pid(pid.as_raw() as u32);
@@ -158,7 +162,10 @@ impl Zygote<'_> {
         let (shown, words) = (number + 1, slot.last_words());
         let event = slot.running_event().unwrap_or_default();
         let reason = words.as_ref().map(|words| format!("{}: {}", words.class, words.message)).unwrap_or_default();
-        let place = words.filter(|words| !words.file.is_empty()).map(|words| format!("{}:{}", words.file, words.line)).unwrap_or_default();
+        let place = words
+            .filter(|words| !words.file.is_empty())
+            .map(|words| format!("{}:{}", words.file, words.line))
+            .unwrap_or_default();
         let all: [(&str, &dyn std::fmt::Display); 6] =
             [("worker", &shown), ("pid", &pid), ("end", &end), ("event_id", &event), ("error", &reason), ("at", &place)];
         let fields: Vec<_> = all.into_iter().filter(|(_, value)| !value.to_string().is_empty()).collect();
@@ -186,7 +193,8 @@ impl Zygote<'_> {
             if now >= deadline && !killed {
                 killed = true;
                 for (pid, number) in &self.children {
-                    let event = self.post.scoreboard.slot(*number).and_then(crate::scoreboard::Slot::running_event).unwrap_or_default();
+                    let event =
+                        self.post.scoreboard.slot(*number).and_then(crate::scoreboard::Slot::running_event).unwrap_or_default();
                     let words = "a worker did not end within worker.grace, and is killed";
                     log::line(Level::Warning, words, &[("worker", &(number + 1)), ("pid", pid), ("event_id", &event)]);
                     fork::signal(*pid, Signal::SIGKILL);
