@@ -93,7 +93,9 @@ pub fn run(post: Post<'_>, worker: &mut dyn FnMut(Seat) -> Infallible) -> i32 {
 impl Zygote<'_> {
     /// Forks workers until there are enough.
     fn fill(&mut self, now: Mono, worker: &mut dyn FnMut(Seat) -> Infallible) {
-        let wanted = usize::from(self.post.settings.worker.pool_size.max);
+        // The first worker shows whether the application boots at all: one error, and not one for each worker.
+        let proven = self.post.scoreboard.zygote_ready() >= self.post.number;
+        let wanted = if proven { usize::from(self.post.settings.worker.pool_size.max) } else { 1 };
         while self.children.len() < wanted && now >= self.not_before {
             let free = self.post.scoreboard.slots().find(|(_, slot)| slot.state() == State::Free);
             // Every slot is being settled: the broker rings when one is free.

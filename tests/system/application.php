@@ -1,0 +1,55 @@
+<?php
+
+/**
+ * The application that the system tests run: `php application.php <directory> <options as JSON>`.
+ *
+ * Each listener appends a line to `<directory>/handled` when it has done, and does before what the params' `do` asks of it:
+ * `{"do": {"<listener>": "kill" | "exit" | "memory" | "throw" | "fatal"}}` in the first attempt, `{"sleep": seconds}` in each.
+ */
+
+declare(strict_types=1);
+
+use Proletarier\EventInterface;
+
+[, $directory, $options] = $argv;
+
+$listener = static function (string $name) use ($directory): callable {
+    return static function ($event) use ($name, $directory): void {
+        $params = $event->getParams();
+        $started = microtime(true);
+        if (isset($params['sleep'])) {
+            usleep((int) ($params['sleep'] * 1e6));
+        }
+        if ($event->getAttempt() === 1 || isset($params['always'])) {
+            match ($params['do'][$name] ?? null) {
+                'kill' => posix_kill(getmypid(), SIGKILL),
+                'exit' => exit(3),
+                'memory' => str_repeat('x', PHP_INT_MAX >> 8),
+                'throw' => throw new RuntimeException('as asked'),
+                'fatal' => trigger_error('as asked', E_USER_ERROR),
+                'print' => print("printed by $name"),
+                null => null,
+            };
+        }
+        $line = json_encode([
+            'listener' => $name,
+            'name' => $event->getName(),
+            'id' => $event->getId(),
+            'attempt' => $event->getAttempt(),
+            'last' => $event->isLastAttempt(),
+            'pid' => getmypid(),
+            'class' => get_class($event),
+            'began' => $started,
+            'ended' => microtime(true),
+            'params' => $params,
+        ], JSON_PRESERVE_ZERO_FRACTION);
+        file_put_contents("$directory/handled", $line . "\n", FILE_APPEND);
+    };
+};
+
+$listeners = ['one' => ['event' => 'one', 'listener' => $listener('one')]];
+foreach (['a' => 5, 'b' => 4, 'c' => 3, 'd' => 2, 'e' => 1] as $name => $priority) {
+    $listeners[$name] = ['event' => 'five', 'listener' => $listener($name), 'priority' => $priority];
+}
+
+exit(\proletarier_run($listeners, json_decode($options, true)));
