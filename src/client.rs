@@ -64,9 +64,8 @@ impl Client {
         };
         let settings = ClientSettings::from_options(connect, &options)
             .map_err(|error| exceptions::new::<Configuration>(error.to_string()))?;
-        let endpoint = settings.connect.to_string();
         Ok(Self {
-            connection: client::Client::new(ClientOptions { endpoint, timeout: settings.timeout }),
+            connection: client::Client::new(ClientOptions::from(&settings)),
             confirm: level(settings.confirm),
             max_message_size: settings.max_message_size,
             buffer: Cell::default(),

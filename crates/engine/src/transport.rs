@@ -1,6 +1,7 @@
 //! Provides the sockets. The only file that names ZeroMQ: everything else sends and receives frames.
 
 use bytes::Bytes;
+use proletarier_core::settings::{Curve, Endpoint};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
@@ -68,13 +69,17 @@ impl Transport {
         Ok(Socket(socket))
     }
 
-    /// The broker's end for peers that it answers by address. A frame over `largest` bytes costs its sender the connection.
+    /// The broker's end for peers that it answers by address. A frame over `largest` bytes costs its sender the connection. TCP is encrypted where
+    /// there are keys.
     ///
     /// # Errors
     /// When the address can't be bound.
-    pub fn bind_router(&self, endpoint: &str, largest: usize) -> Result<Socket, TransportError> {
+    pub fn bind_router(&self, endpoint: &Endpoint, largest: usize, curve: Option<&Curve>) -> Result<Socket, TransportError> {
+        let (secret, endpoint) = (tcp_key(endpoint, curve.and_then(|curve| curve.secret.as_deref())), endpoint.to_string());
+        let endpoint = endpoint.as_str();
         let socket = self.socket(zmq::ROUTER, endpoint)?;
         let set = || {
+            serve_encrypted(&socket, secret)?;
             socket.0.set_router_mandatory(true)?;
             socket.0.set_sndhwm(CLIENT_HIGH_WATER)?;
             socket.0.set_rcvhwm(CLIENT_HIGH_WATER)?;
@@ -89,9 +94,12 @@ impl Transport {
     ///
     /// # Errors
     /// When the address can't be bound.
-    pub fn bind_pull(&self, endpoint: &str, largest: usize) -> Result<Socket, TransportError> {
+    pub fn bind_pull(&self, endpoint: &Endpoint, largest: usize, curve: Option<&Curve>) -> Result<Socket, TransportError> {
+        let (secret, endpoint) = (tcp_key(endpoint, curve.and_then(|curve| curve.secret.as_deref())), endpoint.to_string());
+        let endpoint = endpoint.as_str();
         let socket = self.socket(zmq::PULL, endpoint)?;
         let set = || {
+            serve_encrypted(&socket, secret)?;
             socket.0.set_maxmsgsize(i64::try_from(largest).unwrap_or(i64::MAX))?;
             socket.0.bind(endpoint)
         };
@@ -99,14 +107,38 @@ impl Transport {
         Ok(socket)
     }
 
+    /// Where it is told of peers that `socket` could not shake hands with, such as sockets of another kind: a message for each.
+    ///
+    /// # Errors
+    /// When the machine has no sockets left.
+    pub fn strangers_of(&self, socket: &Socket, name: &str) -> Result<Socket, TransportError> {
+        let endpoint = format!("inproc://strangers-{name}");
+        let monitor = self.socket(zmq::PAIR, &endpoint)?;
+        let event = i32::from(zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL.to_raw());
+        let set = || socket.0.monitor(&endpoint, event).and_then(|()| monitor.0.connect(&endpoint));
+        set().map_err(|error| TransportError::new(format!("can't watch the socket for {name}"), error))?;
+        Ok(monitor)
+    }
+
     /// A peer's end. It says hello with an empty frame each time it is connected, so that the other end knows it from then on. With `identity`,
-    /// that is its address.
+    /// that is its address. With the broker's public key TCP is encrypted, and the broker is proven to have the secret one.
     ///
     /// # Errors
     /// When `endpoint` is none.
-    pub fn connect_dealer(&self, endpoint: &str, identity: Option<&str>) -> Result<Socket, TransportError> {
+    pub fn connect_dealer(
+        &self,
+        endpoint: &str,
+        identity: Option<&str>,
+        broker_key: Option<&str>,
+    ) -> Result<Socket, TransportError> {
         let socket = self.socket(zmq::DEALER, endpoint)?;
         let set = || {
+            if let Some(key) = broker_key {
+                let own = zmq::CurveKeyPair::new()?;
+                socket.0.set_curve_serverkey(&z85(key)?)?;
+                socket.0.set_curve_publickey(&own.public_key)?;
+                socket.0.set_curve_secretkey(&own.secret_key)?;
+            }
             socket.0.set_probe_router(true)?;
             socket.0.set_reconnect_ivl(RECONNECT.0)?;
             socket.0.set_reconnect_ivl_max(RECONNECT.1)?;
@@ -118,6 +150,24 @@ impl Transport {
         set().map_err(|error| TransportError::new(format!("can't connect to {endpoint}"), error))?;
         Ok(socket)
     }
+}
+
+/// The key that a socket at `endpoint` uses: TCP's alone, as a unix socket has its file's permissions.
+#[must_use]
+pub fn tcp_key<'a>(endpoint: &Endpoint, key: Option<&'a str>) -> Option<&'a str> {
+    key.filter(|_| matches!(endpoint, Endpoint::Tcp { .. }))
+}
+
+fn serve_encrypted(socket: &Socket, secret: Option<&str>) -> zmq::Result<()> {
+    if let Some(secret) = secret {
+        socket.0.set_curve_server(true)?;
+        socket.0.set_curve_secretkey(&z85(secret)?)?;
+    }
+    Ok(())
+}
+
+fn z85(key: &str) -> zmq::Result<Vec<u8>> {
+    zmq::z85_decode(key).map_err(|_| zmq::Error::EINVAL)
 }
 
 impl Default for Transport {
@@ -210,6 +260,8 @@ pub enum Source<'a> {
     Descriptor(BorrowedFd<'a>),
     /// A socket's [`Socket::edge`].
     Edge(RawFd),
+    /// Nothing: for something that is not there.
+    Never,
 }
 
 /// Waits until one of `sources` has something, `timeout` is over (none: without end), or a signal comes. Tells which have.
@@ -218,6 +270,8 @@ pub fn wait<const N: usize>(sources: [Source<'_>; N], timeout: Option<Duration>)
         Source::Socket(socket) => socket.0.as_poll_item(zmq::POLLIN),
         Source::Descriptor(descriptor) => zmq::PollItem::from_fd(descriptor.as_raw_fd(), zmq::POLLIN | zmq::POLLERR),
         Source::Edge(descriptor) => zmq::PollItem::from_fd(descriptor, zmq::POLLIN),
+        // poll() passes over descriptors below 0.
+        Source::Never => zmq::PollItem::from_fd(-1, zmq::POLLIN),
     });
     // Rounded up: to wake a little late costs less than to spin for the rest of a millisecond.
     let millis = timeout.map_or(-1, |timeout| i64::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX));

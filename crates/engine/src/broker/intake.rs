@@ -31,6 +31,16 @@ impl Broker<'_> {
         }
     }
 
+    /// Peers of another kind were refused by the socket itself. The original's clients are such, and would wait for ever in silence.
+    pub(super) fn turn_strangers_away(&mut self) {
+        while self.sockets.strangers.receive().is_some() {
+            self.malformed += 1;
+            let words =
+                "a socket of another kind knocked, such as the original's PUSH client: set broker.pull to an endpoint for these";
+            self.notices.malformed("the clients' socket (broker.bind)", &words);
+        }
+    }
+
     fn tell_client(&mut self, address: &Bytes, frame: &ToClient) {
         self.frame.clear();
         frame.encode(&mut self.frame);

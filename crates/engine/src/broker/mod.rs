@@ -57,6 +57,8 @@ struct Sockets {
     workers: Socket,
     control: Socket,
     pull: Option<Socket>,
+    /// Tells of peers that the clients' socket could not shake hands with.
+    strangers: Socket,
 }
 
 struct Broker<'a> {
@@ -102,13 +104,16 @@ impl<'a> Broker<'a> {
         }
         let bind = |endpoint: &proletarier_core::settings::Endpoint, largest: usize| {
             runtime_dir::make_way(endpoint, settings)?;
-            let socket =
-                transport.bind_router(&endpoint.to_string(), largest).map_err(|error| RunError::Setup(error.to_string()))?;
+            let socket = transport
+                .bind_router(endpoint, largest, settings.broker.curve.as_ref())
+                .map_err(|error| RunError::Setup(error.to_string()))?;
             runtime_dir::set_mode(endpoint, settings)?;
             Ok(socket)
         };
+        let clients = bind(&settings.broker.bind, settings.broker.max_message_size + BATCH_ROOM)?;
         let sockets = Sockets {
-            clients: bind(&settings.broker.bind, settings.broker.max_message_size + BATCH_ROOM)?,
+            strangers: transport.strangers_of(&clients, "clients").map_err(|error| RunError::Setup(error.to_string()))?,
+            clients,
             workers: bind(&settings.worker.bind, WORKER_FRAME)?,
             control: bind(&settings.broker.control, CONTROL_FRAME)?,
             pull: settings.broker.pull.as_ref().map(|endpoint| pull::bind(transport, endpoint, settings)).transpose()?,
@@ -145,7 +150,8 @@ impl<'a> Broker<'a> {
         loop {
             self.keep_and_say();
             let timeout = self.timeout(orphaned_until);
-            let [clients, workers, control, bell, life, told, pull] = self.wait(signals, timeout, orphaned_until.is_some());
+            let [clients, workers, control, bell, life, told, pull, strangers] =
+                self.wait(signals, timeout, orphaned_until.is_some());
             if workers {
                 self.hear_workers();
             }
@@ -163,6 +169,9 @@ impl<'a> Broker<'a> {
             }
             if control {
                 self.hear_control();
+            }
+            if strangers {
+                self.turn_strangers_away();
             }
             let now = clock::now();
             self.queue.handle_tick(now, &mut self.effects);
@@ -182,29 +191,20 @@ impl<'a> Broker<'a> {
         self.finish();
     }
 
-    fn wait(&self, signals: &Signals, timeout: Option<Duration>, orphaned: bool) -> [bool; 7] {
-        let ties = self.post.ties;
-        let sockets = &self.sockets;
-        // A lifeline that is cut stays readable: once that is known, wait for something else.
-        let life = if orphaned { ties.broker.descriptor() } else { ties.life.descriptor() };
-        let always = [
+    fn wait(&self, signals: &Signals, timeout: Option<Duration>, orphaned: bool) -> [bool; 8] {
+        let (ties, sockets) = (self.post.ties, &self.sockets);
+        let sources = [
             Source::Socket(&sockets.clients),
             Source::Socket(&sockets.workers),
             Source::Socket(&sockets.control),
             Source::Descriptor(ties.broker.descriptor()),
-            Source::Descriptor(life),
+            // A lifeline that is cut stays readable: once that is known, wait for something else.
+            if orphaned { Source::Never } else { Source::Descriptor(ties.life.descriptor()) },
             Source::Descriptor(signals.descriptor()),
+            sockets.pull.as_ref().map_or(Source::Never, Source::Socket),
+            Source::Socket(&sockets.strangers),
         ];
-        match &sockets.pull {
-            None => {
-                let [a, b, c, d, e, f] = wait(always, timeout);
-                [a, b, c, d, e, f, false]
-            }
-            Some(pull) => {
-                let [a, b, c, d, e, f] = always;
-                wait([a, b, c, d, e, f, Source::Socket(pull)], timeout)
-            }
-        }
+        wait(sources, timeout)
     }
 
     fn timeout(&mut self, orphaned_until: Option<Mono>) -> Option<Duration> {

@@ -21,7 +21,7 @@ struct Original<'a> {
 pub(super) fn bind(transport: &Transport, endpoint: &Endpoint, settings: &Settings) -> Result<Socket, RunError> {
     runtime_dir::make_way(endpoint, settings)?;
     let socket = transport
-        .bind_pull(&endpoint.to_string(), settings.broker.max_message_size)
+        .bind_pull(endpoint, settings.broker.max_message_size, settings.broker.curve.as_ref())
         .map_err(|error| RunError::Setup(format!("broker.pull: {error}")))?;
     runtime_dir::set_mode(endpoint, settings)?;
     Ok(socket)

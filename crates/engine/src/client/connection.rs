@@ -170,10 +170,10 @@ impl Connection {
 
 impl Link {
     fn connect(&mut self) -> Result<(), ClientError> {
-        let socket = self.transport.connect_dealer(&self.options.endpoint, None).map_err(|error| ClientError::Connect {
-            endpoint: self.options.endpoint.clone(),
-            reason: error.reason().to_owned(),
-        })?;
+        let socket =
+            self.transport.connect_dealer(&self.options.endpoint, None, self.options.broker_key.as_deref()).map_err(|error| {
+                ClientError::Connect { endpoint: self.options.endpoint.clone(), reason: error.reason().to_owned() }
+            })?;
         self.welcomed = false;
         self.socket = Some(socket);
         Ok(())

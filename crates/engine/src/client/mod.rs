@@ -12,6 +12,8 @@ mod id;
 pub use connection::{Client, settle, shutdown, take_lost};
 pub use id::new_id;
 
+use crate::transport::tcp_key;
+use proletarier_core::settings::ClientSettings;
 use std::time::Duration;
 
 /// When trigger() returns. See DESIGN, "Confirm levels".
@@ -35,6 +37,19 @@ pub struct ClientOptions {
     pub endpoint: String,
     /// Longest wait for the broker.
     pub timeout: Duration,
+    /// The broker's public CURVE key, for TCP.
+    pub broker_key: Option<String>,
+}
+
+impl From<&ClientSettings> for ClientOptions {
+    fn from(settings: &ClientSettings) -> Self {
+        let key = settings.curve.as_ref().map(|curve| curve.public.as_str());
+        Self {
+            endpoint: settings.connect.to_string(),
+            timeout: settings.timeout,
+            broker_key: tcp_key(&settings.connect, key).map(str::to_owned),
+        }
+    }
 }
 
 /// Why an event could not be handed over.

@@ -4,7 +4,7 @@ use super::Post;
 use crate::clock;
 use crate::signals::Signals;
 use crate::ties::Lifeline;
-use crate::transport::{Socket, Source, Transport, TransportError, wait};
+use crate::transport::{Socket, Source, Transport, TransportError, tcp_key, wait};
 use bytes::Bytes;
 use proletarier_core::frame::WorkerFrame;
 use std::cell::{Cell, RefCell};
@@ -27,7 +27,9 @@ impl Line {
         let transport = Transport::new();
         let incarnation = post.scoreboard.slot(post.slot).map_or(0, crate::scoreboard::Slot::incarnation);
         let address = format!("W{}.{}.{incarnation}", post.host, post.slot);
-        let socket = transport.connect_dealer(&post.settings.worker.connect.to_string(), Some(&address))?;
+        let connect = &post.settings.worker.connect;
+        let key = tcp_key(connect, post.settings.broker.curve.as_ref().map(|curve| curve.public.as_str()));
+        let socket = transport.connect_dealer(&connect.to_string(), Some(&address), key)?;
         Ok(Self {
             socket,
             _transport: transport,
