@@ -22,7 +22,7 @@ pub struct TransportError {
 
 impl TransportError {
     fn new(what: impl Into<String>, error: zmq::Error) -> Self {
-        Self { what: what.into(), reason: error.message().to_owned() }
+        Self { what: what.into(), reason: error.to_string() }
     }
 
     /// What the system said, without what was tried.
