@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use proletarier_core::settings::{Curve, Endpoint};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Frames that a socket's peer may have unread before the broker stops reading from, or drops confirmations for, it.
@@ -54,6 +55,21 @@ pub struct Transport(zmq::Context);
 
 /// A socket.
 pub struct Socket(zmq::Socket);
+
+/// A peer's end, which connects by itself, and again when the connection is lost.
+pub struct Dealer {
+    /// For frames.
+    pub socket: Socket,
+    /// Has a message for each time that it was connected.
+    pub connections: Socket,
+}
+
+impl Dealer {
+    /// How often it was connected since the last call.
+    pub fn connected(&self) -> usize {
+        std::iter::from_fn(|| self.connections.receive()).count()
+    }
+}
 
 impl Transport {
     /// A new one, with threads of its own.
@@ -111,17 +127,21 @@ impl Transport {
     ///
     /// # Errors
     /// When the machine has no sockets left.
-    pub fn strangers_of(&self, socket: &Socket, name: &str) -> Result<Socket, TransportError> {
-        let endpoint = format!("inproc://strangers-{name}");
+    pub fn strangers_of(&self, socket: &Socket) -> Result<Socket, TransportError> {
+        self.events_of(socket, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL)
+    }
+
+    fn events_of(&self, socket: &Socket, event: zmq::SocketEvent) -> Result<Socket, TransportError> {
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        // A name is free again only some time after its socket has gone.
+        let endpoint = format!("inproc://events-{}", SERIAL.fetch_add(1, Ordering::Relaxed));
         let monitor = self.socket(zmq::PAIR, &endpoint)?;
-        let event = i32::from(zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL.to_raw());
-        let set = || socket.0.monitor(&endpoint, event).and_then(|()| monitor.0.connect(&endpoint));
-        set().map_err(|error| TransportError::new(format!("can't watch the socket for {name}"), error))?;
+        let set = || socket.0.monitor(&endpoint, i32::from(event.to_raw())).and_then(|()| monitor.0.connect(&endpoint));
+        set().map_err(|error| TransportError::new("can't watch a socket's connections", error))?;
         Ok(monitor)
     }
 
-    /// A peer's end. It says hello with an empty frame each time it is connected, so that the other end knows it from then on. With `identity`,
-    /// that is its address. With the broker's public key TCP is encrypted, and the broker is proven to have the secret one.
+    /// A peer's end. With `identity`, that is its address. With the broker's public key TCP is encrypted, and the broker is proven to have the secret one.
     ///
     /// # Errors
     /// When `endpoint` is none.
@@ -130,8 +150,9 @@ impl Transport {
         endpoint: &str,
         identity: Option<&str>,
         broker_key: Option<&str>,
-    ) -> Result<Socket, TransportError> {
+    ) -> Result<Dealer, TransportError> {
         let socket = self.socket(zmq::DEALER, endpoint)?;
+        let connections = self.events_of(&socket, zmq::SocketEvent::HANDSHAKE_SUCCEEDED)?;
         let set = || {
             if let Some(key) = broker_key {
                 let own = zmq::CurveKeyPair::new()?;
@@ -139,7 +160,6 @@ impl Transport {
                 socket.0.set_curve_publickey(&own.public_key)?;
                 socket.0.set_curve_secretkey(&own.secret_key)?;
             }
-            socket.0.set_probe_router(true)?;
             socket.0.set_reconnect_ivl(RECONNECT.0)?;
             socket.0.set_reconnect_ivl_max(RECONNECT.1)?;
             if let Some(identity) = identity {
@@ -148,7 +168,7 @@ impl Transport {
             socket.0.connect(endpoint)
         };
         set().map_err(|error| TransportError::new(format!("can't connect to {endpoint}"), error))?;
-        Ok(socket)
+        Ok(Dealer { socket, connections })
     }
 }
 

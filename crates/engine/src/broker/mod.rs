@@ -112,7 +112,7 @@ impl<'a> Broker<'a> {
         };
         let clients = bind(&settings.broker.bind, settings.broker.max_message_size + BATCH_ROOM)?;
         let sockets = Sockets {
-            strangers: transport.strangers_of(&clients, "clients").map_err(|error| RunError::Setup(error.to_string()))?,
+            strangers: transport.strangers_of(&clients).map_err(|error| RunError::Setup(error.to_string()))?,
             clients,
             workers: bind(&settings.worker.bind, WORKER_FRAME)?,
             control: bind(&settings.broker.control, CONTROL_FRAME)?,

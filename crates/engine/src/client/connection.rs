@@ -3,7 +3,7 @@
 use super::batches::Batches;
 use super::helper::{self, Helper};
 use super::{ClientError, ClientOptions, Confirm, Lost};
-use crate::transport::{Sent, Socket, Source, Transport, wait};
+use crate::transport::{Dealer, Sent, Source, Transport, wait};
 use crate::{clock, fork};
 use proletarier_core::frame::{Exception, RejectCode, ToClient};
 use proletarier_core::record::Record;
@@ -36,10 +36,10 @@ pub(super) struct Connection {
 pub(super) struct Link {
     options: ClientOptions,
     transport: Transport,
-    socket: Option<Socket>,
+    dealer: Option<Dealer>,
     pub batches: Batches,
-    /// Whether the broker at the other end of this socket has greeted.
-    welcomed: bool,
+    /// Whether this socket was connected before.
+    connected: bool,
 }
 
 impl Client {
@@ -94,9 +94,9 @@ impl Connection {
         let mut link = Link {
             options: options.clone(),
             transport: Transport::new(),
-            socket: None,
+            dealer: None,
             batches: Batches::new(session()),
-            welcomed: false,
+            connected: false,
         };
         link.connect()?;
         let failed = |reason: String| ClientError::Connect { endpoint: options.endpoint.clone(), reason };
@@ -170,25 +170,27 @@ impl Connection {
 
 impl Link {
     fn connect(&mut self) -> Result<(), ClientError> {
-        let socket =
+        let dealer =
             self.transport.connect_dealer(&self.options.endpoint, None, self.options.broker_key.as_deref()).map_err(|error| {
                 ClientError::Connect { endpoint: self.options.endpoint.clone(), reason: error.reason().to_owned() }
             })?;
-        self.welcomed = false;
-        self.socket = Some(socket);
+        self.connected = false;
+        self.dealer = Some(dealer);
         Ok(())
     }
 
     /// Drops what the socket has queued, and starts over: what was given up must not arrive later, what is open must.
     fn reconnect(&mut self) {
-        self.socket = None;
+        self.dealer = None;
         if self.connect().is_ok() {
             self.send_again();
         }
     }
 
-    pub fn edge(&self) -> Option<std::os::fd::RawFd> {
-        self.socket.as_ref()?.edge().ok()
+    /// What becomes readable when [`Self::receive`] should be called: frames' and connections' edges.
+    pub fn edges(&self) -> Option<[std::os::fd::RawFd; 2]> {
+        let dealer = self.dealer.as_ref()?;
+        Some([dealer.socket.edge().ok()?, dealer.connections.edge().ok()?])
     }
 
     fn deadline(&self) -> u64 {
@@ -203,38 +205,39 @@ impl Link {
     pub fn send(&mut self, awaited: bool, synced: bool) {
         let overdue_at = self.deadline();
         let frame = self.batches.seal(overdue_at, awaited, synced);
-        if let Some(socket) = &self.socket
-            && socket.send(frame) == Sent::Gone
+        if let Some(dealer) = &self.dealer
+            && dealer.socket.send(frame) == Sent::Gone
         {
             self.reconnect();
         }
     }
 
     fn send_again(&self) {
-        if let Some(socket) = &self.socket {
+        if let Some(dealer) = &self.dealer {
             for frame in self.batches.unconfirmed() {
-                socket.send(frame);
+                dealer.socket.send(frame);
             }
         }
     }
 
     /// Takes in what the broker said, if sending has shown that there is something: the helper's edge may be spent by that.
     fn receive_if_any(&mut self) {
-        if self.socket.as_ref().is_some_and(Socket::is_readable) {
+        if self.dealer.as_ref().is_some_and(|dealer| dealer.socket.is_readable()) {
             self.receive();
         }
     }
 
     /// Takes in all that the broker said.
     pub fn receive(&mut self) {
-        while let Some(frame) = self.socket.as_ref().and_then(Socket::receive_one) {
-            match ToClient::decode(&frame) {
-                Ok(ToClient::Confirm(confirmation)) => self.batches.confirmed(confirmation),
-                // Another greeting on the same socket: the connection was lost, and perhaps the broker with what it had not confirmed.
-                Ok(ToClient::Welcome(_)) if std::mem::replace(&mut self.welcomed, true) => self.send_again(),
-                // What can't be read, or was refused as a whole, stays unconfirmed, and is given up when its time comes.
-                Ok(ToClient::Welcome(_) | ToClient::Refused(_)) | Err(_) => {}
+        while let Some(frame) = self.dealer.as_ref().and_then(|dealer| dealer.socket.receive_one()) {
+            // What can't be read, or was refused as a whole, stays unconfirmed, and is given up when its time comes.
+            if let Ok(ToClient::Confirm(confirmation)) = ToClient::decode(&frame) {
+                self.batches.confirmed(confirmation);
             }
+        }
+        // Connected again: what was unconfirmed may be lost with the connection, or with the broker. One that has it already drops the copy.
+        if self.dealer.as_ref().is_some_and(|dealer| dealer.connected() > 0) && std::mem::replace(&mut self.connected, true) {
+            self.send_again();
         }
     }
 
@@ -249,8 +252,9 @@ impl Link {
                 return true;
             }
             let now = clock::mono().0;
-            let Some(socket) = self.socket.as_ref().filter(|_| now < deadline) else { return false };
-            wait([Source::Socket(socket)], Some(Duration::from_micros(deadline - now)));
+            let Some(dealer) = self.dealer.as_ref().filter(|_| now < deadline) else { return false };
+            let sources = [Source::Socket(&dealer.socket), Source::Socket(&dealer.connections)];
+            wait(sources, Some(Duration::from_micros(deadline - now)));
         }
     }
 
@@ -334,6 +338,6 @@ pub fn shutdown() {
     for connection in connections.into_iter().flat_map(HashMap::into_values) {
         helper::stop(&connection);
         // Client objects may hold it on: what matters is that its socket is closed.
-        connection.lock().socket = None;
+        connection.lock().dealer = None;
     }
 }

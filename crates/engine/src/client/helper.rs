@@ -70,18 +70,19 @@ fn run(connection: &Weak<Connection>) {
         if helper.stopping.load(Ordering::Acquire) {
             return;
         }
-        let (edge, timeout) = step(&connection, idle);
-        let Some(edge) = edge else { return };
-        let [told, woken] = wait([Source::Edge(edge), Source::Descriptor(helper.wake.0.as_fd())], timeout);
+        let (edges, timeout) = step(&connection, idle);
+        let Some([frames, connections]) = edges else { return };
+        let sources = [Source::Edge(frames), Source::Edge(connections), Source::Descriptor(helper.wake.0.as_fd())];
+        let [told, connected, woken] = wait(sources, timeout);
         if woken {
             drain(helper.wake.0.as_fd());
         }
-        idle = !told && !woken;
+        idle = !told && !connected && !woken;
     }
 }
 
 /// Does what there is to do; what to wait for, and how long. `idle`: nothing happened since the last step.
-fn step(connection: &Connection, idle: bool) -> (Option<std::os::fd::RawFd>, Option<Duration>) {
+fn step(connection: &Connection, idle: bool) -> (Option<[std::os::fd::RawFd; 2]>, Option<Duration>) {
     let mut link = connection.lock();
     link.receive();
     let now = clock::mono().0;
@@ -100,5 +101,5 @@ fn step(connection: &Connection, idle: bool) -> (Option<std::os::fd::RawFd>, Opt
         }
         None => Some(LINGER),
     };
-    (link.edge(), timeout)
+    (link.edges(), timeout)
 }

@@ -4,7 +4,7 @@ use super::Post;
 use crate::clock;
 use crate::signals::Signals;
 use crate::ties::Lifeline;
-use crate::transport::{Socket, Source, Transport, TransportError, tcp_key, wait};
+use crate::transport::{Dealer, Source, Transport, TransportError, tcp_key, wait};
 use bytes::Bytes;
 use proletarier_core::frame::WorkerFrame;
 use std::cell::{Cell, RefCell};
@@ -15,7 +15,7 @@ const HEARTBEAT: u64 = 5_000_000;
 
 pub(super) struct Line {
     /// Declared before the transport, which waits for its sockets when it goes.
-    socket: Socket,
+    dealer: Dealer,
     _transport: Transport,
     remote: bool,
     frame: RefCell<Vec<u8>>,
@@ -29,9 +29,9 @@ impl Line {
         let address = format!("W{}.{}.{incarnation}", post.host, post.slot);
         let connect = &post.settings.worker.connect;
         let key = tcp_key(connect, post.settings.broker.curve.as_ref().map(|curve| curve.public.as_str()));
-        let socket = transport.connect_dealer(&connect.to_string(), Some(&address), key)?;
+        let dealer = transport.connect_dealer(&connect.to_string(), Some(&address), key)?;
         Ok(Self {
-            socket,
+            dealer,
             _transport: transport,
             remote: !post.host.is_empty(),
             frame: RefCell::default(),
@@ -44,12 +44,12 @@ impl Line {
         bytes.clear();
         frame.encode(&mut bytes);
         // A full or broken connection loses it; the broker asks anew when it is there again, and the scoreboard knows meanwhile.
-        self.socket.send(&bytes);
+        self.dealer.socket.send(&bytes);
         self.beat.set(clock::mono().0);
     }
 
     pub fn receive(&self) -> Option<Bytes> {
-        self.socket.receive_one()
+        self.dealer.socket.receive_one()
     }
 
     pub fn is_heartbeat_due(&self) -> bool {
@@ -60,14 +60,31 @@ impl Line {
     pub fn wait(&self, signals: &Signals, life: &Lifeline, timeout: Option<Duration>) {
         let timeout =
             if self.remote { Some(timeout.unwrap_or(Duration::MAX).min(Duration::from_micros(HEARTBEAT))) } else { timeout };
-        wait(
-            [Source::Socket(&self.socket), Source::Descriptor(signals.descriptor()), Source::Descriptor(life.descriptor())],
-            timeout,
-        );
+        let sources = [
+            Source::Socket(&self.dealer.socket),
+            Source::Socket(&self.dealer.connections),
+            Source::Descriptor(signals.descriptor()),
+            Source::Descriptor(life.descriptor()),
+        ];
+        let [_, connected, _, _] = wait(sources, timeout);
+        if connected {
+            self.greet();
+        }
     }
 
     /// Waits for a frame.
     pub fn wait_for_frame(&self, timeout: Duration) {
-        wait([Source::Socket(&self.socket)], Some(timeout));
+        let [_, connected] = wait([Source::Socket(&self.dealer.socket), Source::Socket(&self.dealer.connections)], Some(timeout));
+        if connected {
+            self.greet();
+        }
+    }
+
+    /// Begins each connection with an empty frame: a broker that does not know the worker asks who it is, one that does knows that the
+    /// connection before was lost.
+    fn greet(&self) {
+        for _ in 0..self.dealer.connected() {
+            self.dealer.socket.send(&[]);
+        }
     }
 }
