@@ -3,7 +3,7 @@
 use super::{Backlog, Capabilities, Completion, Counts, Replacement, Reserved, Settlement, Ticket, Token};
 use crate::delivery::{DeadLetter, Delivery, Due};
 use crate::time::{Mono, Now, Wall};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// The in-memory adapter.
 #[derive(Debug, Default)]
@@ -14,7 +14,11 @@ pub struct Memory {
     first: Token,
     open: usize,
     /// Hand-outs that another broker made.
-    adopted: HashMap<Token, Delivery>,
+    adopted: BTreeMap<Token, Delivery>,
+    /// What a broker that died had handed out, until the next one begins to fetch: that is how long it has to adopt what workers still have.
+    orphans: BTreeMap<Token, Delivery>,
+    /// It outlived a broker: hand-outs that it does not know are settled ones.
+    durable: bool,
     by_wall: BTreeMap<(Wall, u64), Delivery>,
     by_mono: BTreeMap<(Mono, u64), Delivery>,
     dead: BTreeMap<u64, DeadLetter>,
@@ -31,15 +35,22 @@ impl Memory {
         Self { first: epoch << 40, ..Self::default() }
     }
 
-    /// The broker died and this adapter did not (a simulation's view of a durable one): what was reserved is pending again, in its order.
+    /// The broker died and this adapter did not (a simulation's view of a durable one): what was reserved is pending again, in its order, but
+    /// for what is adopted before the first fetch.
     pub fn reopen(&mut self) {
         self.completions.clear();
-        let open: Vec<_> = self.reserved.drain(..).flatten().chain(self.adopted.drain().map(|(_, delivery)| delivery)).collect();
-        for delivery in open.into_iter().rev() {
-            self.pending.push_front(delivery);
-        }
+        let reserved = (self.first..).zip(self.reserved.drain(..));
+        self.orphans.extend(reserved.filter_map(|(token, delivery)| Some((token, delivery?))));
+        self.orphans.append(&mut self.adopted);
         self.first = ((self.first >> 40) + 1) << 40;
         self.open = 0;
+        self.durable = true;
+    }
+
+    fn release_orphans(&mut self) {
+        for delivery in std::mem::take(&mut self.orphans).into_values().rev() {
+            self.pending.push_front(delivery);
+        }
     }
 
     fn keep(&mut self, delivery: Delivery, now: Now) {
@@ -109,6 +120,7 @@ impl Backlog for Memory {
     }
 
     fn fetch(&mut self, count: usize) {
+        self.release_orphans();
         let count = count.min(self.pending.len());
         if count == 0 {
             return;
@@ -122,7 +134,11 @@ impl Backlog for Memory {
     }
 
     fn adopt(&mut self, hand_out: &Reserved) {
-        self.adopted.insert(hand_out.token, hand_out.delivery.clone());
+        // A survivor has the delivery itself, with its history. What it does not know is settled, or handed out anew: not the worker's.
+        let known = if self.durable { self.orphans.remove(&hand_out.token) } else { Some(hand_out.delivery.clone()) };
+        if let Some(delivery) = known {
+            self.adopted.entry(hand_out.token).or_insert(delivery);
+        }
     }
 
     fn extend(&mut self, _: &[Token]) {}
@@ -159,7 +175,7 @@ impl Backlog for Memory {
 
     fn counts(&self) -> Counts {
         Counts {
-            pending: self.pending.len() as u64,
+            pending: (self.pending.len() + self.orphans.len()) as u64,
             reserved: (self.open + self.adopted.len()) as u64,
             parked: (self.by_wall.len() + self.by_mono.len()) as u64,
             dead: self.dead.len() as u64,
@@ -174,5 +190,31 @@ mod tests {
     #[test]
     fn it_conforms() {
         crate::backlog::conformance::check(|| Memory::new(1));
+    }
+
+    fn fetch(backlog: &mut Memory, count: usize) -> Vec<Reserved> {
+        backlog.fetch(count);
+        std::iter::from_fn(|| backlog.poll())
+            .find_map(|completion| if let Completion::Fetched(fetched) = completion { Some(fetched) } else { None })
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn what_a_broker_left_is_pending_in_its_order_but_for_what_workers_have() {
+        let mut backlog = Memory::new(1);
+        let delivery = |name: &'static str| Delivery::first(bytes::Bytes::from_static(name.as_bytes()));
+        backlog.append(&mut ["a", "b", "c", "d"].map(delivery).into(), Now::default());
+        let fetched = fetch(&mut backlog, 3);
+        backlog.reopen();
+        let claimed = Reserved { delivery: delivery("not what is kept"), ..fetched[1].clone() };
+        backlog.adopt(&claimed);
+        backlog.adopt(&Reserved { token: 7, delivery: delivery("settled long ago") });
+        let names: Vec<_> = fetch(&mut backlog, 9).into_iter().map(|reserved| reserved.delivery.record).collect();
+        assert_eq!(names, ["a", "c", "d"]);
+        backlog.adopt(&claimed);
+        backlog.adopt(&fetched[0]);
+        assert_eq!(backlog.counts(), Counts { reserved: 4, ..Counts::default() });
+        backlog.settle(&mut vec![(claimed.token, Settlement::Done), (fetched[0].token, Settlement::Done)], Now::default());
+        assert_eq!(backlog.counts(), Counts { reserved: 3, ..Counts::default() });
     }
 }

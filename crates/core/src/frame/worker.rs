@@ -91,6 +91,7 @@ pub struct Report {
 
 /// What a worker sends.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "each is made, read and gone at once; a box would be one more allocation")]
 pub enum WorkerFrame {
     /// Its introduction.
     Ready(Ready),

@@ -1,20 +1,22 @@
-//! Settles what a dead worker had: finished deliveries are done, unclaimed ones go out again uncounted, and the running one is split by listener.
+//! Settles what a dead worker had: finished deliveries are done, unclaimed ones go out again uncounted, and the running one is split by
+//! listener.
 
 use super::outcome::{Failures, Judge};
 use super::remains::{ChunkRemains, Remains};
 use super::report::settle;
 use super::worker::OpenChunk;
 use super::{Effects, Queue, Reply, WorkerId};
-use crate::backlog::{Reserved, Settlement};
+use crate::backlog::{Replacement, Settlement};
 use crate::delivery::Delivery;
 use crate::failure::{Failure, FailureKind};
 use crate::frame::WHOLE_DELIVERY;
-use crate::listener::ListenerTable;
+use crate::listener::{ListenerIndex, ListenerTable};
 use crate::record::Record;
 use crate::time::Now;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
-/// Hand-outs of which nobody could say what became of them, after which an event is dead (Sidekiq Pro: 3 recoveries).
+/// How often a delivery goes out again uncounted after it was lost with a worker and nobody could say by which listener's fault
+/// (Sidekiq Pro: 3 recoveries). After that it is dead, or its listeners' attempts count, where there are marks to tell them by.
 const MAX_RECOVERIES: u8 = 3;
 
 impl Queue {
@@ -37,7 +39,7 @@ impl Queue {
                     None => {
                         for reserved in open.deliveries.into_iter().flatten() {
                             let settlement = recover(&judge, &reserved.delivery);
-                            settle(reserved.token, settlement, &mut self.counters, effects);
+                            settle(&reserved, settlement, &mut self.counters, effects);
                         }
                     }
                 }
@@ -57,35 +59,54 @@ impl Queue {
         effects: &mut Effects,
     ) {
         for place in open.settled..usize::from(chunk.claimed).min(open.deliveries.len()) {
-            let Some(Reserved { token, delivery }) = open.deliveries[place].take() else { continue };
-            let marks = || chunk.marks.iter().filter(|mark| usize::from(mark.delivery) == place);
-            let mut failures: Failures =
-                marks().filter(|mark| mark.failed).map(|mark| (mark.listener, unknown(remains))).collect();
-            let mut unfinished = Vec::new();
-            if place >= usize::from(chunk.finished) {
-                let ended: HashSet<_> = marks().map(|mark| mark.listener).collect();
-                let of_delivery = listeners(judge.table, &delivery);
-                unfinished = of_delivery.into_iter().filter(|listener| !ended.contains(listener)).collect();
-                let died_in = remains.listener.filter(|listener| unfinished.contains(listener));
-                let words = cause(remains);
-                match died_in {
-                    Some(listener) => {
-                        unfinished.retain(|other| *other != listener);
-                        failures.push((listener, words));
-                    }
-                    // It died between its listeners: nobody else can be blamed than all that were still to come.
-                    None => failures.extend(unfinished.drain(..).map(|listener| (listener, words.clone()))),
-                }
-                if ended.is_empty() && failures.is_empty() && unfinished.is_empty() && delivery.only().is_none() {
-                    failures.push((WHOLE_DELIVERY, cause(remains)));
-                }
-            }
-            let identity = |listener: &u16| judge.table.get(*listener).map(|spec| spec.id.clone());
-            let settlement = judge.settle(&delivery, failures, unfinished.iter().filter_map(identity).collect());
-            settle(token, settlement, &mut self.counters, effects);
+            let Some(reserved) = open.deliveries[place].take() else { continue };
+            let marks: Vec<_> = chunk.marks.iter().filter(|mark| usize::from(mark.delivery) == place).collect();
+            // A death while marks were moved together may leave one of them twice.
+            let failed: BTreeSet<_> = marks.iter().filter(|mark| mark.failed).map(|mark| mark.listener).collect();
+            let failures = failed.into_iter().map(|listener| (listener, unknown(remains))).collect();
+            let settlement = if place < usize::from(chunk.finished) {
+                judge.settle(&reserved.delivery, failures, Vec::new())
+            } else {
+                let ended = marks.iter().map(|mark| mark.listener).collect();
+                split(judge, &reserved.delivery, &ended, failures, remains)
+            };
+            settle(&reserved, settlement, &mut self.counters, effects);
         }
         open.settled = open.settled.max(usize::from(chunk.claimed).min(open.limit));
     }
+}
+
+/// What follows a delivery that its worker died in, when the listeners in `ended` had come to their ends.
+fn split(
+    judge: &Judge<'_>,
+    delivery: &Delivery,
+    ended: &BTreeSet<ListenerIndex>,
+    mut failures: Failures,
+    remains: &Remains,
+) -> Settlement {
+    let mut unfinished = listeners(judge.table, delivery);
+    unfinished.retain(|listener| !ended.contains(listener));
+    let identities = |listeners: &[ListenerIndex]| listeners.iter().filter_map(|listener| judge.identity(*listener)).collect();
+    if let Some(died_in) = remains.listener.filter(|listener| unfinished.contains(listener)) {
+        unfinished.retain(|other| *other != died_in);
+        failures.push((died_in, cause(remains)));
+        return judge.settle(delivery, failures, identities(&unfinished));
+    }
+    if unfinished.is_empty() && !(ended.is_empty() && delivery.only().is_none()) {
+        return judge.settle(delivery, failures, Vec::new());
+    }
+    // It died in none of them. That says nothing against those still to come, so that they go out again uncounted, but not for ever:
+    // it may be the event itself that workers die of, such as params that need more memory than there is.
+    if delivery.recoveries < MAX_RECOVERIES {
+        let again = Delivery { recoveries: delivery.recoveries + 1, due: None, ..delivery.clone() };
+        if ended.is_empty() {
+            return Settlement::Replace(vec![Replacement::Delivery(again)]);
+        }
+        return judge.settle(&again, failures, identities(&unfinished));
+    }
+    let all = if unfinished.is_empty() { vec![WHOLE_DELIVERY] } else { unfinished };
+    failures.extend(all.into_iter().map(|listener| (listener, cause(remains))));
+    judge.settle(delivery, failures, Vec::new())
 }
 
 /// The listeners that a delivery is for, as a worker with `table` sees it.
@@ -112,11 +133,10 @@ fn unknown(remains: &Remains) -> Failure {
 
 /// What follows a hand-out of which nobody can say what became of it.
 fn recover(judge: &Judge<'_>, delivery: &Delivery) -> Settlement {
-    if delivery.recoveries >= MAX_RECOVERIES {
-        let words = format!("lost with its worker {MAX_RECOVERIES} times over, with no scoreboard to tell why");
-        let spent = Delivery { attempt: u16::MAX, ..delivery.clone() };
-        return judge.settle(&spent, vec![(WHOLE_DELIVERY, Failure::new(FailureKind::Killed, "lost", words))], Vec::new());
+    if delivery.recoveries < MAX_RECOVERIES {
+        let again = Delivery { recoveries: delivery.recoveries + 1, due: None, ..delivery.clone() };
+        return Settlement::Replace(vec![Replacement::Delivery(again)]);
     }
-    let again = Delivery { recoveries: delivery.recoveries + 1, due: None, ..delivery.clone() };
-    Settlement::Replace(vec![crate::backlog::Replacement::Delivery(again)])
+    let words = format!("lost with its worker {} times over, with no scoreboard to tell why", MAX_RECOVERIES + 1);
+    Settlement::Replace(vec![judge.dead(delivery, None, Failure::new(FailureKind::Killed, "lost", words))])
 }

@@ -18,13 +18,14 @@ pub enum Reply {
     Confirm(ClientId, Confirmation),
     /// To a worker: work.
     Chunk(WorkerId, HandOut),
-    /// To a worker: what it reported, up to this chunk, is settled. Said with its next chunk, or at once where it is leaving.
+    /// To a worker: what it reported, up to this chunk, is settled. Said with its next chunk, or at once.
     Settled {
         /// Whom to tell.
         worker: WorkerId,
         /// The chunk.
         through: u32,
-        /// Whether it waits for nothing but this.
+        /// Whether it is to be told at once: it is leaving and waits for nothing but this, or something failed. An idle worker would bring a
+        /// settled failure to the next broker however old it is, and one whose backlog is volatile would try again what has succeeded since.
         leaving: bool,
     },
     /// To the scoreboard: all that the dead worker had is settled, and its slot may be used again.
@@ -53,7 +54,8 @@ pub struct Effects {
     pub settle: Vec<(Token, Settlement)>,
     /// Hand-outs of another broker's, to adopt before anything else.
     pub adopt: Vec<Reserved>,
-    /// To say at once.
+    /// To say at once. With a backlog that survives the broker: chunks not before all settlements of earlier steps, and of this one, are kept,
+    /// as a chunk's place in the scoreboard may have the only word on those of the chunk before it there.
     pub at_once: Vec<Reply>,
     /// To say once what came before is kept.
     pub after: Vec<Reply>,

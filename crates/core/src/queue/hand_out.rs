@@ -1,15 +1,17 @@
 //! Hands deliveries out: who gets how much, and what is taken back from a worker that is held up while another has nothing to do.
 
-use super::pace::MAX_BYTES;
-use super::worker::OpenChunk;
-use super::{Effects, HandOut, Queue, Reply, WorkerId};
+use super::pace::{MAX_BYTES, MAX_CREDIT};
+use super::worker::{OpenChunk, Worker};
+use super::{Counters, Effects, HandOut, Queue, Reply, WorkerId};
 use crate::backlog::{Reserved, Settlement};
 use crate::time::Now;
+use std::collections::VecDeque;
 
 /// A worker that shows no progress for this long is held up, in microseconds.
 const HELD_UP: u64 = 5_000;
-/// Chunks are numbered from 1 to this, and on from 1: the scoreboard has 28 bits for the number.
-pub(super) const MAX_CHUNK_NUMBER: u32 = (1 << 28) - 1;
+/// Chunks are numbered from 1 to this, and on from 1: the scoreboard has 28 bits for the number. A multiple of the places that a slot
+/// has for chunks, so that chunks in a row have different places there also where the numbers begin again.
+pub(super) const MAX_CHUNK_NUMBER: u32 = (1 << 28) - MAX_CREDIT as u32;
 
 impl Queue {
     /// How many more deliveries the workers could take than are fetched.
@@ -32,6 +34,7 @@ impl Queue {
 
     /// Time passed. Call it when [`Self::poll_timeout`] says, and whenever it suits.
     pub fn handle_tick(&mut self, now: Now, effects: &mut Effects) {
+        effects.append.append(&mut self.regained);
         self.hand_out(now, effects);
         if !self.ready.is_empty() || !self.workers.values().any(|worker| !worker.leaving && worker.chunks.is_empty()) {
             return;
@@ -48,6 +51,9 @@ impl Queue {
     /// Microseconds until [`Self::handle_tick`] has something to do; none: not before something else happens.
     #[must_use]
     pub fn poll_timeout(&self, now: Now) -> Option<u64> {
+        if !self.regained.is_empty() {
+            return Some(0);
+        }
         if !self.ready.is_empty() || !self.workers.values().any(|worker| !worker.leaving && worker.chunks.is_empty()) {
             return None;
         }
@@ -75,8 +81,10 @@ impl Queue {
 
     /// Gives what is ready to workers that have room, a share each, the idlest first.
     pub(super) fn hand_out(&mut self, now: Now, effects: &mut Effects) {
-        while !self.ready.is_empty() {
-            let roomy = self.workers.iter_mut().filter(|(_, worker)| worker.has_room(&self.pace));
+        while let Some(front) = self.ready.front() {
+            let alone = front.delivery.recoveries > 0;
+            let roomy =
+                self.workers.iter_mut().filter(|(_, worker)| worker.has_room(&self.pace) && (!alone || worker.chunks.is_empty()));
             let (mut count, mut idlest) = (0, None);
             for (id, worker) in roomy {
                 count += 1;
@@ -87,22 +95,7 @@ impl Queue {
             }
             let Some((outstanding, id, worker)) = idlest else { return };
             let share = self.ready.len().div_ceil(count).min(worker.chunk_size(&self.pace));
-            let mut deliveries = Vec::with_capacity(share);
-            while deliveries.len() < share {
-                let Some(reserved) = self.ready.front() else { break };
-                let delivery = &reserved.delivery;
-                if delivery.expires.is_some_and(|expires| expires <= now.wall) {
-                    self.counters.expired += 1;
-                    effects.settle.push((reserved.token, Settlement::Done));
-                    self.ready.pop_front();
-                    continue;
-                }
-                if !deliveries.is_empty() && worker.bytes + delivery.record.len() > MAX_BYTES {
-                    break;
-                }
-                worker.bytes += delivery.record.len();
-                deliveries.extend(self.ready.pop_front());
-            }
+            let deliveries = take_share(&mut self.ready, share, worker, now, &mut self.counters, effects);
             if deliveries.is_empty() {
                 continue;
             }
@@ -116,6 +109,8 @@ impl Queue {
                 number,
                 limit: deliveries.len(),
                 settled: 0,
+                failed: false,
+                alone: deliveries.iter().any(|reserved| reserved.delivery.recoveries > 0),
                 deliveries: deliveries.iter().cloned().map(Some).collect(),
             });
             effects.at_once.push(Reply::Chunk(id, HandOut { number, deliveries }));
@@ -123,7 +118,45 @@ impl Queue {
     }
 }
 
+/// Takes a chunk's deliveries from the front of what is ready: `share` of them, or less where they are large. Expired ones are dropped.
+///
+/// One that was lost with a worker before goes alone, to a worker that has nothing else: should it be what killed the worker, it takes
+/// no other's chances with it.
+fn take_share(
+    ready: &mut VecDeque<Reserved>,
+    share: usize,
+    worker: &mut Worker,
+    now: Now,
+    counters: &mut Counters,
+    effects: &mut Effects,
+) -> Vec<Reserved> {
+    let mut deliveries = Vec::with_capacity(share);
+    while deliveries.len() < share {
+        let Some(reserved) = ready.front() else { break };
+        let delivery = &reserved.delivery;
+        if delivery.expires.is_some_and(|expires| expires <= now.wall) {
+            counters.expired += 1;
+            effects.settle.push((reserved.token, Settlement::Done));
+            ready.pop_front();
+            continue;
+        }
+        let (alone, bytes) = (delivery.recoveries > 0, delivery.record.len());
+        if alone && !(deliveries.is_empty() && worker.chunks.is_empty()) {
+            break;
+        }
+        if !deliveries.is_empty() && worker.bytes + bytes > MAX_BYTES {
+            break;
+        }
+        worker.bytes += bytes;
+        deliveries.extend(ready.pop_front());
+        if alone {
+            break;
+        }
+    }
+    deliveries
+}
+
 /// Whether the worker may have deliveries that it has not claimed. A report tells only now and then, so that it may turn out not to.
-fn may_be_held_up(worker: &super::Worker) -> bool {
+fn may_be_held_up(worker: &Worker) -> bool {
     !worker.drained && worker.outstanding() > 1
 }

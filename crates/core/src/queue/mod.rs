@@ -18,6 +18,7 @@ mod hand_out;
 mod outcome;
 mod pace;
 mod publish;
+mod recovery;
 mod remains;
 mod report;
 mod worker;
@@ -27,12 +28,14 @@ pub use pace::{MAX_CHUNK, MAX_CREDIT};
 pub use remains::{ChunkRemains, ListenerMark, Remains};
 
 use crate::backlog::Reserved;
+use crate::delivery::Delivery;
 use crate::listener::ListenerTable;
 use crate::retry::RetryPolicy;
 use crate::session::Sessions;
 use pace::Pace;
+use recovery::Recovery;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use worker::Worker;
 
@@ -56,7 +59,7 @@ pub struct Counters {
     pub rejected: u64,
     /// Deliveries handled.
     pub done: u64,
-    /// Attempts that failed and were scheduled again, by listener.
+    /// Attempts that failed and were scheduled again, by listener. What goes out again uncounted is not among them.
     pub retried: u64,
     /// Dead letters made.
     pub dead: u64,
@@ -79,9 +82,9 @@ pub struct Queue {
     /// Tables that live workers have, so that those of a generation share one.
     tables: Vec<Arc<ListenerTable>>,
     pace: Pace,
-    /// After the death of a broker whose backlog was volatile: ids seen since, so that what a worker still has and what its client sends
-    /// again is one event.
-    recovering: Option<HashSet<String>>,
+    recovery: Recovery,
+    /// To append with the next tick: the events that [`Self::recovered`] found to be in no worker's hand.
+    regained: Vec<Delivery>,
     counters: Counters,
 }
 
@@ -96,7 +99,8 @@ impl Queue {
             workers: BTreeMap::new(),
             tables: Vec::new(),
             pace: Pace::default(),
-            recovering: None,
+            recovery: Recovery::default(),
+            regained: Vec::new(),
             counters: Counters::default(),
         }
     }
@@ -104,13 +108,29 @@ impl Queue {
     /// The same after the death of a broker whose backlog was volatile, while workers live on; `running` are the ids of events that they run.
     #[must_use]
     pub fn recovering(mut self, running: impl IntoIterator<Item = String>) -> Self {
-        self.recovering = Some(running.into_iter().collect());
+        self.recovery = Recovery::new(running);
         self
     }
 
-    /// The workers of the broker before are accounted for: ids need no more watching.
+    /// The same with what a durable backlog kept of the sessions: what was appended before the broker's death is known when it is sent again.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
+        self
+    }
+
+    /// The sessions, for a durable backlog to keep with what is appended.
+    #[must_use]
+    pub const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// The workers of the broker before are accounted for, each introduced or buried: ids need no more watching. What is left to do is
+    /// done by the next tick.
     pub fn recovered(&mut self) {
-        self.recovering = None;
+        let regained = self.recovery.end();
+        self.counters.accepted += regained.len() as u64;
+        self.regained.extend(regained);
     }
 
     /// What has happened so far.
@@ -131,7 +151,7 @@ impl Queue {
         self.ready.len()
     }
 
-    /// Whether some worker holds deliveries.
+    /// Whether nothing is fetched and no worker holds a delivery.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.ready.is_empty() && self.workers.values().all(|worker| worker.chunks.is_empty())

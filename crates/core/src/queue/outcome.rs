@@ -22,18 +22,23 @@ impl Judge<'_> {
     /// What follows an attempt that came to its end: `failures` failed, `unfinished` were not reached and go out again uncounted.
     pub fn settle(&self, delivery: &Delivery, failures: Failures, unfinished: Vec<String>) -> Settlement {
         let mut replacements = Vec::new();
-        for id in delivery.only().unwrap_or_default().iter().filter(|id| self.table.find(id).is_none()) {
+        let only = delivery.only().unwrap_or_default();
+        let gone: Vec<_> = only.iter().filter(|id| self.table.find(id).is_none()).collect();
+        for id in &gone {
             let words = format!("no listener has the identity \"{id}\" any more");
-            let failure = Failure::new(FailureKind::ListenerGone, "listener_gone", words);
-            replacements.push(self.after_failure(delivery, Some(id), None, failure));
+            replacements.push(self.dead(delivery, Some(id), Failure::new(FailureKind::ListenerGone, "listener_gone", words)));
         }
         for (listener, failure) in failures {
-            let spec = self.table.get(listener);
-            if spec.is_none() && listener != WHOLE_DELIVERY {
+            let Some(spec) = self.table.get(listener) else {
+                if listener == WHOLE_DELIVERY && (only.is_empty() || gone.len() < only.len()) {
+                    // Those that are gone have their letters: what is tried again is for the others.
+                    let left = || only.iter().filter(|id| !gone.contains(id)).cloned().collect();
+                    let whole = if gone.is_empty() { delivery.clone() } else { delivery.for_listeners(left()) };
+                    replacements.push(self.after_failure(&whole, None, None, failure));
+                }
                 continue;
-            }
-            let retry = spec.and_then(|spec| spec.retry.as_ref());
-            replacements.push(self.after_failure(delivery, spec.map(|spec| spec.id.as_str()), retry, failure));
+            };
+            replacements.push(self.after_failure(delivery, Some(&spec.id), spec.retry.as_ref(), failure));
         }
         if !unfinished.is_empty() {
             replacements.push(Replacement::Delivery(delivery.for_listeners(unfinished)));
@@ -41,25 +46,38 @@ impl Judge<'_> {
         if replacements.is_empty() { Settlement::Done } else { Settlement::Replace(replacements) }
     }
 
+    /// The identity of the listener at a place of the worker's table.
+    pub fn identity(&self, listener: ListenerIndex) -> Option<String> {
+        self.table.get(listener).map(|spec| spec.id.clone())
+    }
+
+    /// A dead letter of one listener, or of the delivery as a whole.
+    pub fn dead(&self, delivery: &Delivery, id: Option<&str>, failure: Failure) -> Replacement {
+        Replacement::Dead(DeadLetter { delivery: self.spent(delivery, id, failure), at: self.now.wall.0 })
+    }
+
     /// What follows the failure of one listener, or of the delivery as a whole.
     fn after_failure(&self, delivery: &Delivery, id: Option<&str>, retry: Option<&RetryPolicy>, failure: Failure) -> Replacement {
         let retry = retry.unwrap_or(self.retry);
         let pause = if failure.kind.is_final() { None } else { retry.next(delivery.attempt, self.now.dice) };
-        let pause = pause.map(|pause| match failure.retry_after {
+        let Some(pause) = pause else { return self.dead(delivery, id, failure) };
+        let micros = match failure.retry_after {
             Some(micros) => micros,
             // A worker's death is tried again at once the first time: it is as often the machine's fault as the listener's.
             None if matches!(failure.kind, FailureKind::Killed | FailureKind::Ended) && delivery.attempt == 1 => 0,
             None => u64::try_from(pause.as_micros()).unwrap_or(u64::MAX),
-        });
+        };
+        Replacement::Delivery(Delivery {
+            attempt: delivery.attempt + 1,
+            // The attempt counts instead.
+            recoveries: 0,
+            due: (micros > 0).then(|| Due::After(self.now.mono.plus(micros))),
+            ..self.spent(delivery, id, failure)
+        })
+    }
+
+    fn spent(&self, delivery: &Delivery, id: Option<&str>, failure: Failure) -> Delivery {
         let spent = SpentAttempt { attempt: delivery.attempt, at: self.now.wall.0, failure };
-        let next = id.map_or_else(|| delivery.clone(), |id| delivery.for_listeners(vec![id.to_owned()])).with_spent(spent);
-        match pause {
-            None => Replacement::Dead(DeadLetter { delivery: next, at: self.now.wall.0 }),
-            Some(micros) => Replacement::Delivery(Delivery {
-                attempt: delivery.attempt + 1,
-                due: (micros > 0).then(|| Due::After(self.now.mono.plus(micros))),
-                ..next
-            }),
-        }
+        id.map_or_else(|| delivery.clone(), |id| delivery.for_listeners(vec![id.to_owned()])).with_spent(spent)
     }
 }

@@ -16,7 +16,8 @@ impl Queue {
             count: batch.records.len() as u32,
             exceptions: Vec::new(),
         };
-        for (number, record) in (batch.first..).zip(batch.records) {
+        // The records first: numbers may end at the last there is, and the range must not be asked for the one after.
+        for (record, number) in batch.records.into_iter().zip(batch.first..) {
             if self.sessions.observe(batch.session, number, now.mono.0) == crate::session::Observed::Seen {
                 self.counters.duplicates += 1;
             } else if let Err((code, reason)) = self.take_in(record, now, effects) {
@@ -52,20 +53,19 @@ impl Queue {
             return Err((RejectCode::TooLarge, words));
         }
         let record = Record::decode(&bytes).map_err(|error| (RejectCode::Malformed, error.to_string()))?;
-        if let Some(ids) = &mut self.recovering
-            && !ids.insert(record.id.to_owned())
-        {
-            self.counters.duplicates += 1;
-            return Ok(());
-        }
-        self.counters.accepted += 1;
         let due = match (record.at, record.delay) {
             (Some(at), _) => Some(Due::At(Wall(at))),
             (None, Some(delay)) => Some(Due::After(now.mono.plus(delay))),
             (None, None) => None,
         };
         let expires = record.expires.map(Wall);
-        effects.append.push(Delivery { due, expires, ..Delivery::first(bytes) });
+        let delivery = || Delivery { due, expires, ..Delivery::first(bytes.clone()) };
+        if self.recovery.is_copy(&record, now.wall.0, delivery) {
+            self.counters.duplicates += 1;
+        } else {
+            self.counters.accepted += 1;
+            effects.append.push(delivery());
+        }
         Ok(())
     }
 }

@@ -3,12 +3,12 @@
 use super::outcome::{Failures, Judge};
 use super::worker::{OpenChunk, Worker};
 use super::{Effects, Queue, Reply, WorkerId};
-use crate::backlog::{Replacement, Reserved, Settlement, Token};
+use crate::backlog::{Replacement, Reserved, Settlement};
 use crate::delivery::{Delivery, Rest};
 use crate::frame::{BrokerFrame, FailedListener, Held, Ready, Report};
 use crate::listener::{ListenerError, ListenerTable};
 use crate::record::Record;
-use crate::time::Now;
+use crate::time::{Now, Wall};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -32,36 +32,36 @@ impl Queue {
         for held in ready.held {
             self.adopt(&mut worker, held, now, effects);
         }
-        worker.recount();
         self.workers.insert(id, worker);
         self.close_chunks(id, effects);
         self.hand_out(now, effects);
         Ok(())
     }
 
-    /// Takes over a chunk that another broker handed out: outcomes are settled, the running delivery stays reserved, the rest is pending.
+    /// Takes over a chunk that another broker handed out: outcomes are settled, the running delivery stays reserved, the rest goes back to the
+    /// backlog: one that is volatile takes it in, one that survived has it already and is told of a hand-out that it does not know.
     fn adopt(&mut self, worker: &mut Worker, held: Held, now: Now, effects: &mut Effects) {
         let Ok(BrokerFrame::Chunk(chunk)) = BrokerFrame::decode(&held.frame) else { return };
         let (finished, claimed, limit) = (usize::from(held.finished), usize::from(held.claimed), usize::from(held.limit));
-        let mut open = OpenChunk { number: chunk.number, deliveries: Vec::new(), limit: claimed, settled: 0 };
-        for (place, delivery) in chunk.deliveries.into_iter().take(limit).enumerate() {
-            let Ok(record) = Record::decode(&delivery.record) else { continue };
-            let expires = record.expires.map(crate::time::Wall);
-            let id = record.id.to_owned();
-            let rest = delivery.only.map(|only| Arc::new(Rest { only: Some(only.into()), history: Vec::new() }));
-            let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record) };
-            let reserved = Reserved { token: delivery.token, delivery: taken };
-            // What is not started may have come again from its client; what is started is ours whatever came.
-            let known = self.recovering.as_mut().is_some_and(|ids| !ids.insert(id));
-            if place >= claimed && known {
-                self.counters.duplicates += 1;
-                continue;
+        let mut open =
+            OpenChunk { number: chunk.number, deliveries: Vec::new(), limit: 0, settled: 0, alone: false, failed: false };
+        for (place, delivery) in chunk.deliveries.into_iter().take(limit.max(claimed)).enumerate() {
+            let runs = (finished..claimed).contains(&place);
+            let taken = Record::decode(&delivery.record).ok().filter(|record| self.recovery.adopt(record, runs)).map(|record| {
+                let expires = record.expires.map(Wall);
+                let rest = delivery.only.map(|only| Arc::new(Rest { only: Some(only.into()), history: Vec::new() }));
+                let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record.clone()) };
+                Reserved { token: delivery.token, delivery: taken }
+            });
+            match &taken {
+                Some(reserved) => effects.adopt.push(reserved.clone()),
+                None => self.counters.duplicates += 1,
             }
-            effects.adopt.push(reserved.clone());
             if place < claimed {
-                open.deliveries.push(Some(reserved));
-            } else {
-                self.ready.push_back(reserved);
+                // Places count: one that is not taken over leaves its own empty.
+                open.deliveries.push(taken);
+            } else if let Some(Reserved { token, delivery }) = taken {
+                effects.settle.push((token, Settlement::Replace(vec![Replacement::Delivery(delivery)])));
             }
         }
         open.limit = open.deliveries.len();
@@ -82,11 +82,17 @@ impl Queue {
             let rest = open.cut(finished);
             self.give_back(rest);
         }
-        if let Some(worker) = self.workers.get_mut(&id) {
-            worker.recount();
-        }
         self.close_chunks(id, effects);
         self.hand_out(now, effects);
+    }
+
+    /// A worker's connection was lost and is there again: chunks may have been lost with it. What it has not claimed is taken back; it reports
+    /// the rest anew.
+    pub fn handle_reconnected(&mut self, id: WorkerId, effects: &mut Effects) {
+        if let Some(worker) = self.workers.get(&id) {
+            let chunks = worker.chunks.iter().filter(|chunk| chunk.settled < chunk.limit);
+            effects.at_once.extend(chunks.map(|chunk| Reply::TakeBack(id, chunk.number)));
+        }
     }
 
     /// A worker takes nothing more.
@@ -102,11 +108,12 @@ impl Queue {
         }
     }
 
-    /// Tells the worker of its chunks that are settled whole.
+    /// Counts what the worker has left, and tells it of its chunks that are settled whole.
     pub(super) fn close_chunks(&mut self, id: WorkerId, effects: &mut Effects) {
         let Some(worker) = self.workers.get_mut(&id) else { return };
-        if let Some(through) = worker.forget_closed() {
-            let leaving = worker.leaving && worker.chunks.is_empty();
+        worker.recount();
+        if let Some((through, failed)) = worker.forget_closed() {
+            let leaving = failed || (worker.leaving && worker.chunks.is_empty());
             effects.after.push(Reply::Settled { worker: id, through, leaving });
         }
     }
@@ -135,19 +142,20 @@ fn settle_prefix(
         } else {
             judge.settle(&reserved.delivery, failed, Vec::new())
         };
-        settle(reserved.token, settlement, counters, effects);
+        open.failed |= settlement != Settlement::Done;
+        settle(&reserved, settlement, counters, effects);
     }
     open.settled = open.settled.max(finished.min(open.limit));
 }
 
 /// Counts and tells of a settlement, and leaves it to be kept.
-pub(super) fn settle(token: Token, settlement: Settlement, counters: &mut super::Counters, effects: &mut Effects) {
+pub(super) fn settle(settled: &Reserved, settlement: Settlement, counters: &mut super::Counters, effects: &mut Effects) {
     match &settlement {
         Settlement::Done => counters.done += 1,
         Settlement::Replace(replacements) => {
             for replacement in replacements {
                 match replacement {
-                    Replacement::Delivery(_) => counters.retried += 1,
+                    Replacement::Delivery(next) => counters.retried += u64::from(next.attempt > settled.delivery.attempt),
                     Replacement::Dead(letter) => {
                         counters.dead += 1;
                         effects.after.push(Reply::Dead(letter.clone()));
@@ -156,5 +164,5 @@ pub(super) fn settle(token: Token, settlement: Settlement, counters: &mut super:
             }
         }
     }
-    effects.settle.push((token, settlement));
+    effects.settle.push((settled.token, settlement));
 }

@@ -17,6 +17,10 @@ pub(super) struct OpenChunk {
     pub limit: usize,
     /// How many are settled, from the front.
     pub settled: usize,
+    /// Its delivery was lost with a worker before: until it is settled, its worker gets nothing else.
+    pub alone: bool,
+    /// Something of it failed, or is gone.
+    pub failed: bool,
 }
 
 impl OpenChunk {
@@ -62,18 +66,20 @@ impl Worker {
     }
 
     pub fn has_room(&self, pace: &Pace) -> bool {
-        !self.leaving && self.chunks.len() < self.credit(pace) && self.bytes < MAX_BYTES
+        let alone = self.chunks.back().is_some_and(|chunk| chunk.alone);
+        !self.leaving && !alone && self.chunks.len() < self.credit(pace) && self.bytes < MAX_BYTES
     }
 
     pub fn recount(&mut self) {
         self.bytes = self.chunks.iter().map(OpenChunk::bytes).sum();
     }
 
-    /// Closed chunks at the front are forgotten; gives the last of them.
-    pub fn forget_closed(&mut self) -> Option<u32> {
+    /// Closed chunks at the front are forgotten; gives the number of the last of them, and whether something of them failed.
+    pub fn forget_closed(&mut self) -> Option<(u32, bool)> {
         let mut last = None;
-        while self.chunks.front().is_some_and(|chunk| chunk.settled >= chunk.limit) {
-            last = self.chunks.pop_front().map(|chunk| chunk.number);
+        while let Some(chunk) = self.chunks.front().filter(|chunk| chunk.settled >= chunk.limit) {
+            last = Some((chunk.number, chunk.failed || last.is_some_and(|(_, failed)| failed)));
+            self.chunks.pop_front();
         }
         last
     }

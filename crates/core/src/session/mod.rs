@@ -19,7 +19,7 @@ pub const SESSION_AGE: u64 = 7 * 86_400 * 1_000_000;
 pub const MAX_SESSIONS: usize = 1 << 18;
 
 /// The sessions that are remembered. Times are microseconds of the monotonic clock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sessions {
     age: u64,
     limit: usize,
@@ -29,7 +29,7 @@ pub struct Sessions {
     silent: BTreeSet<(u64, Session)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     numbers: Numbers,
     last: u64,

@@ -1,0 +1,69 @@
+//! Keeps one event from becoming two after the death of a broker whose backlog was volatile, while workers live on: a client sends again
+//! what was not confirmed to it, and a worker may have just that in hand.
+
+use crate::delivery::Delivery;
+use crate::record::Record;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Events triggered up to this long after the broker began to take events in are watched for, in microseconds: a client's clock may be ahead.
+const SLACK: u64 = 60_000_000;
+
+/// What is known of events that the broker before had taken in.
+#[derive(Debug, Default)]
+pub(super) struct Recovery {
+    /// Watching for what workers may yet tell of. None: they have all told, or there was no broker before.
+    watch: Option<Watch>,
+    /// What workers had in hand, by id, with the time of trigger() as proof that a record is a copy and no other event of that id.
+    /// It stays: a client that never heard of a confirmation may come at any time. As large as what the workers had in hand.
+    adopted: HashMap<String, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Watch {
+    /// What workers run, by id, and what came again of it: the event's last resort where its worker dies before it can tell.
+    running: BTreeMap<String, Option<Delivery>>,
+    /// What came from clients. Only old events: no worker can have had what was triggered since.
+    came: HashSet<String>,
+    /// What is triggered after this wall time can be in no worker's hand.
+    until: Option<u64>,
+}
+
+impl Recovery {
+    pub fn new(running: impl IntoIterator<Item = String>) -> Self {
+        let running = running.into_iter().map(|id| (id, None)).collect();
+        Self { watch: Some(Watch { running, ..Watch::default() }), ..Self::default() }
+    }
+
+    /// An event came from a client at `wall`: whether it is a copy of what is there, or in a worker's hand. `delivery` makes it a delivery.
+    pub fn is_copy(&mut self, record: &Record<'_>, wall: u64, delivery: impl FnOnce() -> Delivery) -> bool {
+        if self.adopted.get(record.id) == Some(&record.triggered_at) {
+            return true;
+        }
+        let Some(watch) = &mut self.watch else { return false };
+        if let Some(kept) = watch.running.get_mut(record.id) {
+            kept.get_or_insert_with(delivery);
+            return true;
+        }
+        let until = *watch.until.get_or_insert(wall.saturating_add(SLACK));
+        record.triggered_at <= until && !watch.came.insert(record.id.to_owned())
+    }
+
+    /// A worker has this event in hand; whether to take it over. Not where a client's copy of it came first, unless the worker runs it:
+    /// what it runs is the queue's whatever came.
+    pub fn adopt(&mut self, record: &Record<'_>, runs: bool) -> bool {
+        let Some(watch) = &mut self.watch else { return true };
+        if runs {
+            watch.running.remove(record.id);
+        } else if watch.came.contains(record.id) {
+            return false;
+        }
+        self.adopted.insert(record.id.to_owned(), record.triggered_at);
+        true
+    }
+
+    /// No worker of the broker before has anything to tell any more. Gives the copies of what was last seen to run in a worker that never
+    /// told of it: they are all that is left of these events.
+    pub fn end(&mut self) -> Vec<Delivery> {
+        self.watch.take().map(|watch| watch.running.into_values().flatten().collect()).unwrap_or_default()
+    }
+}
