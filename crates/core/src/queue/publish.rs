@@ -44,15 +44,13 @@ impl Queue {
     }
 
     fn take_in(&mut self, bytes: Bytes, now: Now, effects: &mut Effects) -> Result<(), (RejectCode, String)> {
-        if bytes.len() > self.rules.max_message {
-            let words = format!(
-                "the event has {} bytes: at most {} are allowed (broker.max_message_size)",
-                bytes.len(),
-                self.rules.max_message
-            );
+        let record = Record::decode(&bytes).map_err(|error| (RejectCode::Malformed, error.to_string()))?;
+        // What the limit is on is what the client checks: the params alone.
+        if record.params.len() > self.rules.max_message {
+            let (length, most) = (record.params.len(), self.rules.max_message);
+            let words = format!("the params are {length} bytes of JSON: at most {most} are allowed (broker.max_message_size)");
             return Err((RejectCode::TooLarge, words));
         }
-        let record = Record::decode(&bytes).map_err(|error| (RejectCode::Malformed, error.to_string()))?;
         let due = match (record.at, record.delay) {
             (Some(at), _) => Some(Due::At(Wall(at))),
             (None, Some(delay)) => Some(Due::After(now.mono.plus(delay))),
