@@ -13,8 +13,15 @@ pub fn hook() {
 /// Waits until what was triggered is confirmed, at most the client's timeout. What is not goes to PHP's error log, whole, one line of JSON each.
 pub fn settle() {
     client::settle();
-    for lost in client::take_lost() {
-        log::write(&line(&lost));
+    tell_lost();
+}
+
+/// Writes events that were given up to PHP's error log. Called by each trigger() as well: a process that runs for long must not gather them.
+pub fn tell_lost() {
+    if client::has_lost() {
+        for lost in client::take_lost() {
+            log::write(&line(&lost));
+        }
     }
 }
 

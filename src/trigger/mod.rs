@@ -8,6 +8,7 @@ use crate::client::{self, Client};
 use crate::exceptions::{self, InvalidArgument, MessageTooLarge};
 use crate::interfaces;
 use crate::php::arguments;
+use crate::request_end;
 use crate::shown;
 use event::Event;
 use ext_php_rs::builders::FunctionBuilder;
@@ -118,6 +119,7 @@ fn trigger(client: &Client, given: &[Zval], result: &mut Zval) -> Result<(), Ref
         params: json,
     };
     client.connection.trigger(&record, options.confirm_over(client.confirm)).map_err(|error| client::exception(&error))?;
+    request_end::tell_lost();
     buffer.shrink();
     client.buffer.set(buffer);
     result.set_string(id, false).map_err(|error| PhpException::from(error.to_string()))?;

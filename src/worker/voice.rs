@@ -67,7 +67,12 @@ impl Voice {
         };
         let mut context = Params::new();
         for (name, value) in fields {
-            context = context.with(name, value.to_string());
+            let text = value.to_string();
+            // A number stays one, as in the engine's own lines.
+            context = match text.parse::<i64>() {
+                Ok(number) => context.with(name, number),
+                Err(_) => context.with(name, text),
+            };
         }
         let (mut word, mut text) = (Zval::new(), Zval::new());
         let _ = word.set_string(psr_level(level), false);

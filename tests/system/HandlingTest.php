@@ -60,6 +60,16 @@ final class HandlingTest extends TestCase
         $daemon->awaitHandled(1001, 10);
     }
 
+    public function testHandlersTriggerEventsThemselves(): void
+    {
+        $daemon = (new Daemon(['worker' => ['pool_size' => 2]]))->start();
+        foreach (range(1, 20) as $_) {
+            $daemon->client()->trigger('chain', ['links' => 50]);
+        }
+        $links = array_count_values(array_column(array_column($daemon->awaitHandled(1000), 'params'), 'link'));
+        self::assertSame(array_fill(0, 50, 20), array_values($links));
+    }
+
     public function testADelayedEventIsHandledWhenItIsDueAndNotBefore(): void
     {
         $daemon = (new Daemon())->start();

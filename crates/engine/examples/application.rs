@@ -1,9 +1,17 @@
 //! An application in plain Rust: what the engine's tests run, and the shortest answer to what an application is to the engine.
 //!
-//! `application run '<settings as JSON>' <directory>` runs a daemon; its listeners write a line for each run to `<directory>/handled`.
-//! `application trigger '<client settings as JSON>' <confirm> <name> <params>...` triggers an event for each of the params.
+//! - `application run '<settings>' <directory> [all|broker|worker]` runs a daemon. Its listeners write a line to `<directory>/handled` for
+//!   each run that succeeds: event id, listener, attempt, pid, start and end in microseconds of the monotonic clock, params. Where there is a
+//!   directory `<directory>/running`, they also write a line to `<directory>/started` for each run that begins, and one to
+//!   `<directory>/doubled` for each that begins while another live worker runs the same. While a file `<directory>/fail` exists, no worker boots.
+//! - `application trigger '<client settings>' <confirm> <name> <params>...` triggers an event for each of the params.
+//! - `application flood '<client settings>' '<what>'` triggers many, see [`Flood`], and tells on standard output what became of each.
+//!
+//! Settings and the like are JSON.
 #![allow(clippy::unwrap_used)]
 
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::ForkResult;
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::listener::ListenerSpec;
 use proletarier_core::record::Record;
@@ -11,6 +19,7 @@ use proletarier_core::settings::{ClientSettings, Settings};
 use proletarier_engine::application::{Application, Attempt, Level, Moment, Outcome, Watch, WorkerInfo};
 use proletarier_engine::client::{self, Client, ClientOptions, Confirm};
 use proletarier_engine::{Role, exit_now};
+use serde::Deserialize;
 use serde_json::Value;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
@@ -24,12 +33,38 @@ const LISTENERS: [(&str, &str); 7] =
 
 struct Plain {
     directory: PathBuf,
-    handled: Option<File>,
+    files: Option<Files>,
+}
+
+/// What a worker has open.
+struct Files {
+    handled: File,
+    /// Where it is asked for.
+    started: Option<File>,
 }
 
 impl Plain {
-    /// Does what the params say to listener `id`: `{"kill": "a"}` in the first attempt, `{"throw": "b"}` likewise, `{"sleep": 0.5}`.
+    fn append(&self, name: &str) -> File {
+        OpenOptions::new().append(true).create(true).open(self.directory.join(name)).unwrap()
+    }
+
+    /// Notes that a run begins. The lock says that it goes on, and ends with the process, however that ends.
+    fn start(&self, id: &str, attempt: &Attempt<'_>) -> Option<Flock<File>> {
+        let mut started = self.files.as_ref()?.started.as_ref()?;
+        let event = attempt.event.id;
+        let line = format!("{event} {id} {} {}\n", attempt.number, std::process::id());
+        started.write_all(line.as_bytes()).unwrap();
+        let running = self.append(&format!("running/{event}.{id}"));
+        Flock::lock(running, FlockArg::LockExclusiveNonblock)
+            .inspect_err(|_| self.append("doubled").write_all(line.as_bytes()).unwrap())
+            .ok()
+    }
+
+    /// Does what the params say to listener `id`: `{"kill": "a"}` in the first attempt, `{"throw": "b"}` and `{"end": "c"}` likewise, `{"always":
+    /// "d"}` throws in each; `{"sleep": 0.5}`.
     fn listen(&mut self, id: &str, attempt: &Attempt<'_>, params: &Value, watch: &mut dyn Watch) -> Outcome {
+        let started = micros();
+        let _running = self.start(id, attempt);
         let first = attempt.number == 1;
         if first && params["kill"] == id {
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
@@ -44,8 +79,9 @@ impl Plain {
         if params["always"] == id || (first && params["throw"] == id) {
             return Err(Failure::new(FailureKind::Thrown, "Exception", "as asked"));
         }
-        let line = format!("{} {id} {} {} {}\n", attempt.event.id, attempt.number, std::process::id(), params);
-        self.handled.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
+        let (event, number, pid, ended) = (attempt.event.id, attempt.number, std::process::id(), micros());
+        let line = format!("{event} {id} {number} {pid} {started} {ended} {params}\n");
+        (&self.files.as_ref().unwrap().handled).write_all(line.as_bytes()).unwrap();
         Ok(())
     }
 }
@@ -55,7 +91,8 @@ impl Application for Plain {
         if self.directory.join("fail").exists() {
             return Err(Failure::new(FailureKind::Thrown, "Exception", "can't boot, as asked"));
         }
-        self.handled = Some(OpenOptions::new().append(true).create(true).open(self.directory.join("handled")).unwrap());
+        let strict = self.directory.join("running").exists();
+        self.files = Some(Files { handled: self.append("handled"), started: strict.then(|| self.append("started")) });
         let spec = |(id, event): &(&str, &str)| ListenerSpec {
             id: (*id).into(),
             event: (*event).into(),
@@ -90,63 +127,143 @@ impl Application for Plain {
         proletarier_engine::log_line(level, message, fields);
     }
 
-    fn title(&mut self, _: &str) {}
+    /// Shows the last 15 bytes at most: `supervisor`, `broker`, `worker 1`.
+    fn title(&mut self, title: &str) {
+        #[cfg(target_os = "linux")]
+        {
+            let name = title.rsplit(": ").next().unwrap_or(title);
+            let _ = nix::sys::prctl::set_name(&std::ffi::CString::new(name).unwrap());
+        }
+    }
 
     fn end(&mut self, status: i32) -> ! {
         exit_now(status)
     }
 }
 
-fn trigger(settings: &str, confirm: &str, name: &str, params: &[String]) {
+fn micros() -> u128 {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).unwrap();
+    Duration::from(time).as_micros()
+}
+
+fn client(settings: &str) -> Client {
     let settings = ClientSettings::from_options(None, &serde_json::from_str(settings).unwrap()).unwrap();
-    let client = Client::new(ClientOptions { endpoint: settings.connect.to_string(), timeout: settings.timeout });
-    let confirm = match confirm {
+    Client::new(ClientOptions::from(&settings))
+}
+
+fn confirm(word: &str) -> Confirm {
+    match word {
         "none" => Confirm::None,
         "accepted" => Confirm::Accepted,
+        "synced" => Confirm::Synced,
         _ => Confirm::Deferred,
-    };
-    for params in params {
-        let wall = proletarier_engine::wall().0;
-        let mut id = [0; 36];
-        let record = Record {
-            id: client::new_id(wall, &mut id),
-            name,
-            triggered_at: wall,
-            params: params.as_bytes(),
-            ..Record::default()
-        };
-        match client.trigger(&record, confirm) {
-            Ok(()) => println!("{}", record.id),
-            Err(error) => {
-                eprintln!("{error}");
-                exit_now(1);
-            }
-        }
     }
+}
+
+/// Triggers an event; its id.
+fn trigger(client: &Client, confirm: Confirm, name: &str, params: &str) -> Result<String, (String, client::ClientError)> {
+    let wall = proletarier_engine::wall().0;
+    let mut id = [0; 36];
+    let id = client::new_id(wall, &mut id);
+    let record = Record { id, name, triggered_at: wall, params: params.as_bytes(), ..Record::default() };
+    client.trigger(&record, confirm).map(|()| id.to_owned()).map_err(|error| (id.to_owned(), error))
+}
+
+/// Waits for what is open, tells of what was given up, and ends the process.
+fn finish(mut status: i32) -> ! {
     client::settle();
-    let lost = client::take_lost();
-    for event in &lost {
-        eprintln!("lost: {}", event.reason);
+    for event in client::take_lost() {
+        println!("lost {} {}", Record::decode(&event.record).unwrap().id, event.reason);
+        status = 1;
     }
     client::shutdown();
-    exit_now(i32::from(!lost.is_empty()));
+    exit_now(status);
+}
+
+/// What `flood` does.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Flood {
+    confirm: String,
+    name: String,
+    /// How many events.
+    count: usize,
+    /// Their params; `null`: `{"n": 0}` and so on.
+    #[serde(default)]
+    params: Value,
+    /// Seconds between them.
+    #[serde(default)]
+    pause: f64,
+    /// Seconds after the last in which no call is made.
+    #[serde(default)]
+    sleep: f64,
+    /// After the first event a child process is made, and both trigger the rest.
+    #[serde(default)]
+    fork: bool,
+}
+
+fn flood(client: &Client, flood: &Flood) -> ! {
+    let mut status = 0;
+    let mut child = None;
+    for n in 0..flood.count {
+        let params = if flood.params.is_null() { format!("{{\"n\":{n}}}") } else { flood.params.to_string() };
+        match trigger(client, confirm(&flood.confirm), &flood.name, &params) {
+            Ok(id) => println!("triggered {id}"),
+            Err((id, error)) => {
+                println!("failed {id} {error}");
+                status = 1;
+            }
+        }
+        if flood.fork && n == 0 {
+            // SAFETY: the client's thread holds no lock of this process's while it waits, and the child makes its own connection.
+            if let ForkResult::Parent { child: pid } = unsafe { nix::unistd::fork() }.unwrap() {
+                child = Some(pid);
+            }
+        }
+        std::thread::sleep(Duration::from_secs_f64(flood.pause));
+    }
+    std::thread::sleep(Duration::from_secs_f64(flood.sleep));
+    if let Some(child) = child {
+        let ended = nix::sys::wait::waitpid(child, None).unwrap();
+        status |= i32::from(!matches!(ended, nix::sys::wait::WaitStatus::Exited(_, 0)));
+    }
+    finish(status)
+}
+
+fn run(settings: &str, directory: &str, role: Option<&str>) -> ! {
+    let role = match role {
+        Some("broker") => Role::Broker,
+        Some("worker") => Role::Worker,
+        _ => Role::All,
+    };
+    let settings = Settings::read(&serde_json::from_str(settings).unwrap()).unwrap();
+    let mut application = Plain { directory: directory.into(), files: None };
+    let status = proletarier_engine::run(settings, role, &mut application).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        1
+    });
+    exit_now(status)
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    match arguments.get(1).map(String::as_str) {
-        Some("run") => {
-            let settings = Settings::read(&serde_json::from_str(&arguments[2]).unwrap()).unwrap();
-            let mut application = Plain { directory: arguments[3].clone().into(), handled: None };
-            match proletarier_engine::run(settings, Role::All, &mut application) {
-                Ok(status) => exit_now(status),
-                Err(error) => {
-                    eprintln!("{error}");
-                    exit_now(1);
+    let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    match &arguments[..] {
+        ["run", settings, directory, rest @ ..] => run(settings, directory, rest.first().copied()),
+        ["trigger", settings, level, name, all @ ..] => {
+            let client = client(settings);
+            for params in all {
+                match trigger(&client, confirm(level), name, params) {
+                    Ok(id) => println!("{id}"),
+                    Err((_, error)) => {
+                        eprintln!("{error}");
+                        exit_now(1);
+                    }
                 }
             }
+            finish(0);
         }
-        Some("trigger") => trigger(&arguments[2], &arguments[3], &arguments[4], &arguments[5..]),
+        ["flood", settings, what] => flood(&client(settings), &serde_json::from_str(what).unwrap()),
         _ => eprintln!("see the top of this file"),
     }
 }

@@ -6,8 +6,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Frames that a socket's peer may have unread before the broker stops reading from, or drops confirmations for, it.
-const CLIENT_HIGH_WATER: i32 = 1_000;
+/// Frames that a peer may have unread before the broker drops confirmations for it; it sends its events again, and is told then.
+const UNREAD: i32 = 1_000;
+/// Frames of a peer that the broker's socket takes in before it has read them; beyond, the peer waits. A client's batch has up to 60 KB.
+const UNHEARD: i32 = 100;
 /// How long a lost connection waits before it tries again, in milliseconds: at first, and at most.
 const RECONNECT: (i32, i32) = (10, 500);
 /// ZeroMQ waits for at most so many milliseconds until a peer has shaken hands.
@@ -97,8 +99,8 @@ impl Transport {
         let set = || {
             serve_encrypted(&socket, secret)?;
             socket.0.set_router_mandatory(true)?;
-            socket.0.set_sndhwm(CLIENT_HIGH_WATER)?;
-            socket.0.set_rcvhwm(CLIENT_HIGH_WATER)?;
+            socket.0.set_sndhwm(UNREAD)?;
+            socket.0.set_rcvhwm(UNHEARD)?;
             socket.0.set_maxmsgsize(i64::try_from(largest).unwrap_or(i64::MAX))?;
             socket.0.bind(endpoint)
         };

@@ -9,6 +9,7 @@ use proletarier_core::frame::{Exception, RejectCode, ToClient};
 use proletarier_core::record::Record;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,12 +31,14 @@ impl std::fmt::Debug for Client {
 pub(super) struct Connection {
     link: Mutex<Link>,
     helper: Helper,
+    closed: AtomicBool,
 }
 
 /// What a connection's threads share, under its lock.
 pub(super) struct Link {
     options: ClientOptions,
-    transport: Transport,
+    /// None when it is closed.
+    transport: Option<Transport>,
     dealer: Option<Dealer>,
     pub batches: Batches,
     /// Whether this socket was connected before.
@@ -64,23 +67,22 @@ impl Client {
         self.with(|connection| connection.trigger(record, confirm))?
     }
 
-    /// Waits until every event of this connection is confirmed, at most `timeout`; tells how many are not.
+    /// Waits until every event of this process's connection is confirmed, at most `timeout`; tells how many are not.
     pub fn flush(&self, timeout: Duration) -> usize {
-        let process = fork::generation();
-        match &*self.connection.borrow() {
-            Some((of, connection)) if *of == process => connection.flush(timeout),
-            _ => 0,
-        }
+        let connection = registry().known(&self.options);
+        connection.map_or(0, |connection| connection.flush(timeout))
     }
 
     fn with<T>(&self, action: impl FnOnce(&Connection) -> T) -> Result<T, ClientError> {
         let process = fork::generation();
         let mut cached = self.connection.borrow_mut();
         match &*cached {
-            Some((of, connection)) if *of == process => Ok(action(connection)),
+            Some((of, connection)) if *of == process && !connection.closed.load(Ordering::Relaxed) => Ok(action(connection)),
             _ => {
                 // A parent's connection is left alone, whole: its threads and sockets live on over there.
-                std::mem::forget(cached.take());
+                if let Some(parents) = cached.take().filter(|(of, _)| *of != process) {
+                    std::mem::forget(parents);
+                }
                 let connection = registry().connection(&self.options)?;
                 let (_, connection) = cached.insert((process, connection));
                 Ok(action(connection))
@@ -93,7 +95,7 @@ impl Connection {
     fn open(options: &ClientOptions) -> Result<Arc<Self>, ClientError> {
         let mut link = Link {
             options: options.clone(),
-            transport: Transport::new(),
+            transport: Some(Transport::new()),
             dealer: None,
             batches: Batches::new(session()),
             connected: false,
@@ -101,7 +103,7 @@ impl Connection {
         link.connect()?;
         let failed = |reason: String| ClientError::Connect { endpoint: options.endpoint.clone(), reason };
         let helper = Helper::new().map_err(|error| failed(error.to_string()))?;
-        let connection = Arc::new(Self { link: Mutex::new(link), helper });
+        let connection = Arc::new(Self { link: Mutex::new(link), helper, closed: AtomicBool::new(false) });
         helper::start(&connection).map_err(|error| failed(error.to_string()))?;
         Ok(connection)
     }
@@ -137,6 +139,7 @@ impl Connection {
         let deadline = link.deadline();
         if !link.wait_until(deadline, |link| !link.batches.is_unconfirmed(number)) {
             link.batches.withdraw(number, "no broker answered in time");
+            LOST.store(true, Ordering::Relaxed);
             link.reconnect();
             return Err(link.unavailable());
         }
@@ -170,10 +173,11 @@ impl Connection {
 
 impl Link {
     fn connect(&mut self) -> Result<(), ClientError> {
-        let dealer =
-            self.transport.connect_dealer(&self.options.endpoint, None, self.options.broker_key.as_deref()).map_err(|error| {
-                ClientError::Connect { endpoint: self.options.endpoint.clone(), reason: error.reason().to_owned() }
-            })?;
+        let failed = |reason: &str| ClientError::Connect { endpoint: self.options.endpoint.clone(), reason: reason.to_owned() };
+        let transport = self.transport.as_ref().ok_or_else(|| failed("the connection is closed"))?;
+        let dealer = transport
+            .connect_dealer(&self.options.endpoint, None, self.options.broker_key.as_deref())
+            .map_err(|error| failed(error.reason()))?;
         self.connected = false;
         self.dealer = Some(dealer);
         Ok(())
@@ -232,6 +236,7 @@ impl Link {
         while let Some(frame) = self.dealer.as_ref().and_then(|dealer| dealer.socket.receive_one()) {
             // What can't be read, or was refused as a whole, stays unconfirmed, and is given up when its time comes.
             if let Ok(ToClient::Confirm(confirmation)) = ToClient::decode(&frame) {
+                LOST.fetch_or(!confirmation.exceptions.is_empty(), Ordering::Relaxed);
                 self.batches.confirmed(confirmation);
             }
         }
@@ -263,6 +268,7 @@ impl Link {
         if self.batches.next_overdue().is_some_and(|overdue| overdue <= now) {
             let reason = self.unavailable().to_string();
             if self.batches.give_up(now, &reason) {
+                LOST.store(true, Ordering::Relaxed);
                 self.reconnect();
             }
         }
@@ -283,6 +289,9 @@ fn micros(timeout: Duration) -> u64 {
 fn session() -> [u8; 16] {
     (u128::from(clock::random()) << 64 | u128::from(clock::random())).to_le_bytes()
 }
+
+/// Some connection of this process has given events up.
+static LOST: AtomicBool = AtomicBool::new(false);
 
 /// This process's connections. Only its main thread, the one that may fork, ever locks this.
 struct Registry {
@@ -314,6 +323,10 @@ impl OwnRegistry {
         Ok(connection)
     }
 
+    fn known(&self, options: &ClientOptions) -> Option<Arc<Connection>> {
+        self.0.as_ref()?.connections.get(options).cloned()
+    }
+
     fn all(&self) -> impl Iterator<Item = &Arc<Connection>> {
         self.0.iter().flat_map(|registry| registry.connections.values())
     }
@@ -326,9 +339,16 @@ pub fn settle() {
     }
 }
 
+/// Whether there is something for [`take_lost`]. Costs one load.
+#[must_use]
+pub fn has_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
 /// Takes the events that were given up since the last call. For the error log.
 #[must_use]
 pub fn take_lost() -> Vec<Lost> {
+    LOST.store(false, Ordering::Relaxed);
     registry().all().flat_map(|connection| connection.lock().batches.take_lost()).collect()
 }
 
@@ -336,8 +356,11 @@ pub fn take_lost() -> Vec<Lost> {
 pub fn shutdown() {
     let connections = registry().0.take().map(|registry| registry.connections);
     for connection in connections.into_iter().flat_map(HashMap::into_values) {
+        connection.closed.store(true, Ordering::Relaxed);
         helper::stop(&connection);
-        // Client objects may hold it on: what matters is that its socket is closed.
-        connection.lock().dealer = None;
+        // Client objects may hold it on: what matters is that its sockets and threads are gone.
+        let mut link = connection.lock();
+        link.dealer = None;
+        link.transport = None;
     }
 }

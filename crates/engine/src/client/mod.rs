@@ -9,7 +9,7 @@ mod connection;
 mod helper;
 mod id;
 
-pub use connection::{Client, settle, shutdown, take_lost};
+pub use connection::{Client, has_lost, settle, shutdown, take_lost};
 pub use id::new_id;
 
 use crate::transport::tcp_key;
