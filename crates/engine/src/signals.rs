@@ -1,9 +1,10 @@
 //! Provides signals as something to read: a handler only notes the signal and rings a pipe, the loop does the rest.
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 
 static PIPE: AtomicI32 = AtomicI32::new(-1);
 static PENDING: AtomicU64 = AtomicU64::new(0);
@@ -98,4 +99,18 @@ pub fn drain(pipe: BorrowedFd<'_>) -> bool {
 /// Rings a pipe; a full one rings already.
 pub fn ring(pipe: BorrowedFd<'_>) {
     let _ = nix::unistd::write(pipe, &[0]);
+}
+
+/// Starts a small thread that no signal is delivered to: signals are the main thread's.
+///
+/// # Errors
+/// When the machine has no room for a thread.
+pub fn spawn_quiet(run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    let mut before = SigSet::empty();
+    let blocked = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before));
+    let thread = std::thread::Builder::new().name("proletarier".into()).stack_size(64 * 1024).spawn(run);
+    if blocked.is_ok() {
+        let _ = before.thread_set_mask();
+    }
+    thread
 }

@@ -8,9 +8,11 @@ mod batches;
 mod connection;
 mod helper;
 mod id;
+mod link;
+mod registry;
 
-pub use connection::{Client, has_lost, settle, shutdown, take_lost};
 pub use id::new_id;
+pub use registry::{Client, has_lost, settle, shutdown, take_lost};
 
 use crate::transport::tcp_key;
 use proletarier_core::settings::ClientSettings;

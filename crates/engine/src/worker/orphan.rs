@@ -1,8 +1,9 @@
 //! Sees to it that no worker outlives the processes above it: a thread waits for the end of the zygote's pipe, however that dies.
 
 use crate::fork;
+use crate::signals::spawn_quiet;
 use crate::ties::Lifeline;
-use nix::sys::signal::{SigSet, SigmaskHow};
+use crate::transport::{Source, wait};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,17 +19,12 @@ pub(super) fn is_orphan() -> bool {
 /// pipe, so it needs no waking; a handler that does not return does not need to help.
 pub(super) fn watch(life: &Lifeline, grace: Duration) {
     let pipe = life.descriptor().as_raw_fd();
-    let mut before = SigSet::empty();
-    let blocked = nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before));
-    let thread = std::thread::Builder::new().name("proletarier".into()).stack_size(32 * 1024).spawn(move || {
-        while crate::transport::wait([crate::transport::Source::Edge(pipe)], None) == [false] {}
+    let thread = spawn_quiet(move || {
+        while wait([Source::Edge(pipe)], None) == [false] {}
         ORPHAN.store(true, Ordering::Relaxed);
         std::thread::sleep(grace);
         fork::kill_self();
     });
-    if blocked.is_ok() {
-        let _ = before.thread_set_mask();
-    }
     // Without the thread the worker still notices between deliveries, by its own wait.
     drop(thread);
 }
