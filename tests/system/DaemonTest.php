@@ -57,6 +57,35 @@ final class DaemonTest extends TestCase
         self::assertNotSame($killed, $daemon->process('proletarier: broker'));
     }
 
+    public function testWhatABrokerHadNotConfirmedIsSentToTheNext(): void
+    {
+        $daemon = (new Daemon(['worker' => ['pool_size' => 2]]))->start();
+        $client = $daemon->client();
+        $client->trigger('one', ['n' => 0], ['confirm' => 'accepted']);
+        $broker = $daemon->process('proletarier: broker');
+        posix_kill($broker, SIGSTOP);
+        foreach (range(1, 100) as $number) {
+            $client->trigger('one', ['n' => $number]);
+        }
+        posix_kill($broker, SIGKILL);
+        $numbers = array_column(array_column($daemon->awaitHandled(101), 'params'), 'n');
+        sort($numbers);
+        self::assertSame(range(0, 100), $numbers);
+        self::assertSame(0, $client->flush(5));
+    }
+
+    public function testAHandlerThatGoesOnIsKilledWhenSupervisorAndZygoteWere(): void
+    {
+        $daemon = (new Daemon(['worker' => ['pool_size' => 1, 'grace' => 1]]))->start();
+        $daemon->client()->trigger('one', ['sleep' => 30]);
+        $daemon->process('proletarier: worker 1 [one]');
+        $zygote = $daemon->process('proletarier: zygote');
+        $daemon->signal(SIGKILL);
+        posix_kill($zygote, SIGKILL);
+        Daemon::await(static fn (): bool => $daemon->processes() === [], fn (): string => 'the end of ' . implode(', ', $daemon->processes()), 8);
+        self::assertSame([], $daemon->handled());
+    }
+
     public function testASupervisorThatIsKilledTakesEverythingWithIt(): void
     {
         $daemon = (new Daemon(['worker' => ['pool_size' => 3, 'grace' => 3]]))->start();
