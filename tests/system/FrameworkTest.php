@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-namespace Proletarier\Tests\system;
+namespace Proletarier\Tests\System;
 
 use PHPUnit\Framework\TestCase;
 use Proletarier\Tests\Daemon;
