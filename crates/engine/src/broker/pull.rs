@@ -1,7 +1,7 @@
 //! Takes events in on the original's wire: one frame of JSON, `{"name": ..., "params": ...}`, from any PUSH socket. Nobody is answered.
 
 use super::{Broker, GROUP};
-use crate::client::new_id;
+use crate::id::new_id;
 use crate::transport::{Socket, Transport};
 use crate::{RunError, clock, runtime_dir};
 use proletarier_core::record::Record;

@@ -7,11 +7,10 @@
 mod batches;
 mod connection;
 mod helper;
-mod id;
 mod link;
 mod registry;
 
-pub use id::new_id;
+pub use crate::id::new_id;
 pub use registry::{Client, has_lost, settle, shutdown, take_lost};
 
 use crate::transport::tcp_key;
