@@ -85,7 +85,8 @@ fn split(
     remains: &Remains,
 ) -> Settlement {
     let mut unfinished = listeners(judge.table, delivery);
-    unfinished.retain(|listener| !ended.contains(listener));
+    // What failed as a whole never got to its listeners, nor will it.
+    unfinished.retain(|listener| !ended.contains(listener) && !ended.contains(&WHOLE_DELIVERY));
     let identities = |listeners: &[ListenerIndex]| listeners.iter().filter_map(|listener| judge.identity(*listener)).collect();
     if let Some(died_in) = remains.listener.filter(|listener| unfinished.contains(listener)) {
         unfinished.retain(|other| *other != died_in);
@@ -104,7 +105,8 @@ fn split(
         }
         return judge.settle(&again, failures, identities(&unfinished));
     }
-    let all = if unfinished.is_empty() { vec![WHOLE_DELIVERY] } else { unfinished };
+    let taken = delivery.only().is_some() || Record::decode(&delivery.record).is_ok_and(|record| judge.table.takes(record.name));
+    let all = if taken { unfinished } else { vec![WHOLE_DELIVERY] };
     failures.extend(all.into_iter().map(|listener| (listener, cause(remains))));
     judge.settle(delivery, failures, Vec::new())
 }

@@ -1,0 +1,176 @@
+//! Keeps the account of a history, and holds it against what is promised.
+
+use crate::plan::Plan;
+use proletarier_core::delivery::DeadLetter;
+use proletarier_core::listener::{ListenerIndex, ListenerTable};
+use proletarier_core::record::Record;
+use std::collections::BTreeMap;
+
+/// What became of one listener of one event.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    starts: u32,
+    successes: u32,
+    /// Its latest run succeeded.
+    done: bool,
+    /// Starts after a success. What follows one, such as a retry, is no other.
+    reruns: u32,
+    /// Kills between a success and its mark: as many reruns are as they must be.
+    excused: u32,
+    /// Losses of a slot: as many starts more than attempts are as they must be.
+    uncounted: u32,
+    running: Option<usize>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Event {
+    name: String,
+    not_before: u64,
+    confirmed: bool,
+    /// The broker that appended it last.
+    appended: u64,
+    /// A volatile backlog died after the event was first sent: what was known of it is gone, so that it may be handled again.
+    forgotten: bool,
+    listeners: BTreeMap<ListenerIndex, Tally>,
+}
+
+/// The account.
+#[derive(Debug)]
+pub struct Ledger {
+    table: ListenerTable,
+    events: BTreeMap<String, Event>,
+    /// Ids as they were first appended, and as they were first started.
+    appended: Vec<String>,
+    started: Vec<String>,
+    pub worker_kills: u32,
+    pub reruns: u32,
+    pub runs: u32,
+}
+
+impl Ledger {
+    pub const fn new(table: ListenerTable) -> Self {
+        Self { table, events: BTreeMap::new(), appended: Vec::new(), started: Vec::new(), worker_kills: 0, reruns: 0, runs: 0 }
+    }
+
+    pub fn sent(&mut self, id: &str, name: &str) {
+        self.events.insert(id.into(), Event { name: name.into(), ..Event::default() });
+    }
+
+    pub fn appended(&mut self, id: &str, delayed_until: Option<u64>, epoch: u64) {
+        let event = self.events.get_mut(id).unwrap();
+        assert!(event.appended == 0 || event.forgotten, "{id} was taken in twice");
+        if event.appended == 0 && delayed_until.is_none() && self.table.takes(&event.name) {
+            self.appended.push(id.into());
+        }
+        event.appended = epoch;
+        event.not_before = delayed_until.unwrap_or(0);
+    }
+
+    pub fn confirmed(&mut self, id: &str) {
+        self.events.get_mut(id).unwrap().confirmed = true;
+    }
+
+    pub fn started(&mut self, id: &str, listener: ListenerIndex, slot: usize, attempt: u16, now: u64) {
+        let event = self.events.get_mut(id).unwrap();
+        assert!(now >= event.not_before, "{id} was started before it was due");
+        if event.not_before == 0 && event.listeners.is_empty() {
+            self.started.push(id.into());
+        }
+        let max = Plan::max_attempts(&self.table, listener);
+        let tally = event.listeners.entry(listener).or_default();
+        let who = &self.table.get(listener).unwrap().id;
+        if std::env::var_os("PROLETARIER_TRACE").is_some() {
+            eprintln!("    {who} starts for {id} ({}) in {slot}, attempt {attempt}: {tally:?}", event.name);
+        }
+        assert_eq!(tally.running, None, "{who} runs twice at once for {id}: in {slot}, too");
+        tally.running = Some(slot);
+        tally.starts += 1;
+        self.runs += 1;
+        assert!((1..=max).contains(&attempt), "attempt {attempt} of {max} of {who} for {id}");
+        if event.forgotten {
+            return;
+        }
+        assert!(tally.starts <= u32::from(max) + tally.uncounted, "{} starts of {who} for {id}", tally.starts);
+        if std::mem::take(&mut tally.done) {
+            tally.reruns += 1;
+            self.reruns += 1;
+            assert!(tally.reruns <= tally.excused, "{who} runs again for {id}, which it had handled");
+        }
+    }
+
+    pub fn succeeded(&mut self, id: &str, listener: ListenerIndex) {
+        let tally = self.tally(id, listener);
+        tally.successes += 1;
+        tally.done = true;
+    }
+
+    /// What the listener came to is in the scoreboard.
+    pub fn marked(&mut self, id: &str, listener: ListenerIndex) {
+        self.tally(id, listener).running = None;
+    }
+
+    /// Its worker died in the listener, after the listener's success or not.
+    pub fn died_in(&mut self, id: &str, listener: ListenerIndex, succeeded: bool) {
+        let tally = self.tally(id, listener);
+        tally.running = None;
+        tally.excused += u32::from(succeeded);
+    }
+
+    /// The scoreboard's word on a delivery of this event is lost.
+    pub fn slot_lost(&mut self, id: &str) {
+        let (named, event) = (&self.table, self.events.get_mut(id).unwrap());
+        for listener in named.of_event(&event.name) {
+            let tally = event.listeners.entry(listener).or_default();
+            tally.excused += 1;
+            tally.uncounted += 1;
+        }
+    }
+
+    /// A broker died, and its backlog with it.
+    pub fn backlog_lost(&mut self) {
+        for event in self.events.values_mut() {
+            event.forgotten = true;
+        }
+    }
+
+    /// All is quiet: everything that was accepted must have come to its end.
+    pub fn check(&self, dead: &[DeadLetter], epoch: u64, in_order: bool) {
+        let mut letters: BTreeMap<&str, Vec<Option<&[String]>>> = BTreeMap::new();
+        for letter in dead {
+            let id = Record::decode(&letter.delivery.record).unwrap().id;
+            letters.entry(id).or_default().push(letter.delivery.only());
+        }
+        for (id, event) in &self.events {
+            assert!(event.confirmed, "{id} was never confirmed");
+            if event.forgotten && event.appended != epoch {
+                continue;
+            }
+            let letters = letters.remove(&id[..]).unwrap_or_default();
+            if !self.table.takes(&event.name) {
+                assert_eq!(letters, [None], "{id}, which no listener takes");
+                continue;
+            }
+            for listener in self.table.of_event(&event.name) {
+                let spec = self.table.get(listener).unwrap();
+                let covers = |only: &&Option<&[String]>| only.is_none_or(|only| only.contains(&spec.id));
+                let dead = letters.iter().filter(covers).count() as u32;
+                let tally = event.listeners.get(&listener).cloned().unwrap_or_default();
+                assert_eq!(tally.running, None);
+                let what = format!("{} for {id}: {tally:?}, {dead} dead", spec.id);
+                assert!(tally.successes > 0 || dead > 0, "{what}: lost");
+                if !event.forgotten {
+                    assert!(dead == 0 || tally.successes <= tally.excused, "{what}: handled, and dead");
+                    assert!(dead <= 1 + tally.excused, "{what}: dead more than once");
+                    assert!(tally.successes <= 1 + tally.excused, "{what}: handled more than once");
+                }
+            }
+        }
+        if in_order {
+            assert_eq!(self.started, self.appended, "order");
+        }
+    }
+
+    fn tally(&mut self, id: &str, listener: ListenerIndex) -> &mut Tally {
+        self.events.get_mut(id).unwrap().listeners.entry(listener).or_default()
+    }
+}
