@@ -70,6 +70,20 @@ final class HandlingTest extends TestCase
         self::assertSame(array_fill(0, 50, 20), array_values($links));
     }
 
+    public function testAConnectionIsNotSharedOverAFork(): void
+    {
+        $daemon = (new Daemon())->start();
+        $client = $daemon->clientProcess('$client->trigger("one", ["n" => "before"]);
+            $child = pcntl_fork();
+            foreach (range(1, 200) as $n) { $client->trigger("one", ["n" => ($child === 0 ? "child " : "parent ") . $n]); }
+            $child === 0 || pcntl_waitpid($child, $status);');
+        self::assertSame(0, proc_close($client), $daemon->said());
+        $numbers = array_column(array_column($daemon->awaitHandled(401), 'params'), 'n');
+        self::assertCount(401, array_unique($numbers));
+        self::assertCount(401, array_unique(array_column($daemon->handled(), 'id')));
+        self::assertSame('', $daemon->said());
+    }
+
     public function testADelayedEventIsHandledWhenItIsDueAndNotBefore(): void
     {
         $daemon = (new Daemon())->start();

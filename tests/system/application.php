@@ -52,7 +52,7 @@ foreach (['a' => 5, 'b' => 4, 'c' => 3, 'd' => 2, 'e' => 1] as $name => $priorit
     $listeners[$name] = ['event' => 'five', 'listener' => $listener($name), 'priority' => $priority];
 }
 
-// A handler that triggers events itself; the client was made, and used, before the fork.
+// A handler that triggers events itself; the client was made before the fork.
 $client = new Proletarier\Client(null, ['runtime_dir' => "$directory/run", 'timeout' => 5]);
 $listeners['chain'] = ['event' => 'chain', 'listener' => static function ($event) use ($client): void {
     foreach (range(1, $event->getParam('links')) as $link) {
