@@ -61,20 +61,20 @@ impl Plain {
     }
 
     /// Does what the params say to listener `id`: `{"kill": "a"}` in the first attempt, `{"throw": "b"}` and `{"end": "c"}` likewise, `{"always":
-    /// "d"}` throws in each; `{"sleep": 0.5}`.
+    /// "d"}` throws in each; `{"sleep": 0.5}` sleeps before that.
     fn listen(&mut self, id: &str, attempt: &Attempt<'_>, params: &Value, watch: &mut dyn Watch) -> Outcome {
         let started = micros();
         let _running = self.start(id, attempt);
         let first = attempt.number == 1;
+        if let Some(seconds) = params["sleep"].as_f64() {
+            std::thread::sleep(Duration::from_secs_f64(seconds));
+        }
         if first && params["kill"] == id {
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
         }
         if first && params["end"] == id {
             watch.last_words(&Failure::new(FailureKind::Ended, "exit", "exit(3)"));
             exit_now(3);
-        }
-        if let Some(seconds) = params["sleep"].as_f64() {
-            std::thread::sleep(Duration::from_secs_f64(seconds));
         }
         if params["always"] == id || (first && params["throw"] == id) {
             return Err(Failure::new(FailureKind::Thrown, "Exception", "as asked"));
@@ -264,6 +264,9 @@ fn main() {
             finish(0);
         }
         ["flood", settings, what] => flood(&client(settings), &serde_json::from_str(what).unwrap()),
-        _ => eprintln!("see the top of this file"),
+        _ => {
+            eprintln!("see the top of this file");
+            exit_now(2);
+        }
     }
 }
