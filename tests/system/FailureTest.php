@@ -93,6 +93,20 @@ final class FailureTest extends TestCase
         }
     }
 
+    public function testAHandlersForkThatReturnsDoesNotWorkOnInItsParentsName(): void
+    {
+        $daemon = (new Daemon(['worker' => ['pool_size' => 1]]))->start();
+        $client = $daemon->client();
+        $client->trigger('one', ['n' => 0, 'do' => ['one' => 'fork']]);
+        foreach (range(1, 50) as $number) {
+            $client->trigger('one', ['n' => $number]);
+        }
+        // Both processes came to the end of the first; only the worker goes on.
+        $numbers = array_count_values(array_column(array_column($daemon->awaitHandled(52), 'params'), 'n'));
+        self::assertSame([2] + array_fill(1, 50, 1), $numbers);
+        self::assertCount(4, $daemon->processes());
+    }
+
     public function testAttemptsThatAreSpentMakeADeadLetter(): void
     {
         $daemon = (new Daemon(['retry' => ['max_attempts' => 3, 'delay' => 0.01]]))->start();

@@ -73,6 +73,15 @@ final class GarbageTest extends TestCase
         self::assertSame([$before['pid'], 2, 0], [$after['pid'], $after['workers'], $after['counters']['deaths']]);
     }
 
+    public function testTheOriginalsClientAtTheNewSocketIsToldWhatToSet(): void
+    {
+        $push = new \ZMQSocket(new \ZMQContext(), \ZMQ::SOCKET_PUSH);
+        $push->setSockOpt(\ZMQ::SOCKOPT_LINGER, 0);
+        $push->connect("ipc://{$this->daemon->directory}/run/events.sock");
+        Daemon::await(fn (): bool => str_contains($this->daemon->log(), 'set broker.pull'), fn (): string => 'a hint in ' . $this->daemon->log());
+        self::assertSame(2, $this->status()['workers']);
+    }
+
     /** @return array<string, mixed> what the control socket tells */
     private function status(): array
     {

@@ -27,6 +27,7 @@ $listener = static function (string $name) use ($directory): callable {
                 'memory' => str_repeat('x', PHP_INT_MAX >> 8),
                 'throw' => throw new RuntimeException('as asked'),
                 'fatal' => trigger_error('as asked', E_USER_ERROR),
+                'fork' => pcntl_fork(),
                 'print' => print("printed by $name"),
                 null => null,
             };

@@ -65,7 +65,6 @@ fn warn_of_connections() {
 impl Daemon<'_> {
     /// What every child does first.
     fn begin_child(&mut self, title: &str) {
-        fork::reset_signals();
         self.ties.life.let_go();
         self.application.title(title);
     }
@@ -96,10 +95,7 @@ impl supervisor::Children for Daemon<'_> {
             generation,
             broker_here: self.role == Role::All,
         };
-        let status = zygote::run(post, &mut |seat| {
-            fork::reset_signals();
-            self.work(number, generation, seat)
-        });
+        let status = zygote::run(post, &mut |seat| self.work(number, generation, seat));
         fork::exit_now(status)
     }
 }

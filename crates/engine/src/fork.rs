@@ -1,6 +1,6 @@
 //! Provides processes: forks, and what a process is and leaves. The only file that forks.
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,15 +30,24 @@ pub fn watch_forks() {
     });
 }
 
-/// Forks. `child` is what the new process does; it never returns into the caller's frames.
+/// Forks. `child` is what the new process does, its signals reset; it never returns into the caller's frames.
 ///
 /// # Errors
 /// When the machine has no room for another process.
 pub fn spawn(child: impl FnOnce() -> std::convert::Infallible) -> nix::Result<Pid> {
+    // A signal to the child must not meet its parent's handlers, which would note it where nobody looks.
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
     // SAFETY: the callers are single-threaded (supervisor and zygote own no thread), so the child may do what it likes.
-    match unsafe { fork() }? {
+    let forked = unsafe { fork() };
+    if !matches!(forked, Ok(ForkResult::Child))
+        && let Ok(before) = before
+    {
+        let _ = before.thread_set_mask();
+    }
+    match forked? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
+            reset_signals();
             // What unwinds must not reach the parent's frames in the child.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
             exit_now(EXIT_PANIC)
@@ -67,16 +76,16 @@ pub fn inherit_orphans() {
     let _ = nix::sys::prctl::set_child_subreaper(true);
 }
 
-/// Signals that this project handles are back at what the system does by default, nothing is blocked, and an interrupt from the terminal,
-/// which goes to the whole foreground group, is the supervisor's alone.
+/// Signals that this project handles are back at what the system does by default, nothing is blocked, and what the terminal sends to its whole
+/// foreground group, an interrupt or its own end, is the supervisor's alone.
 pub fn reset_signals() {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGQUIT] {
+    for signal in [Signal::SIGTERM, Signal::SIGCHLD, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGQUIT] {
         // SAFETY: sets the system's own handler.
         let _ = unsafe { sigaction(signal, &default) };
     }
-    for signal in [Signal::SIGINT, Signal::SIGPIPE] {
+    for signal in [Signal::SIGINT, Signal::SIGHUP, Signal::SIGPIPE] {
         // SAFETY: ignoring runs no code.
         let _ = unsafe { sigaction(signal, &ignore) };
     }

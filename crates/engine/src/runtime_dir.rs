@@ -1,11 +1,12 @@
 //! Provides the runtime directory: sockets, pid, scoreboard, and the lock that says whose they are.
 
 use crate::RunError;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use proletarier_core::settings::{Endpoint, Settings};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,10 @@ const STRAGGLERS: Duration = Duration::from_secs(5);
 /// The directory, locked. Children inherit the lock's descriptor: the lock lasts until the last of them is gone.
 pub struct RuntimeDir {
     lock: Flock<File>,
+    /// The file of the supervisor's pid. It has a lock of the other kind, a process's own, which ends with the supervisor whatever children it
+    /// has, and tells whose it is: a pid in a file may be anybody's by now.
     pid: PathBuf,
+    _pid_lock: File,
     scoreboard: PathBuf,
 }
 
@@ -43,6 +47,9 @@ impl RuntimeDir {
             let words = format!("it belongs to user {} and not to {own}, who runs the daemon", found.uid());
             return Err(failed("use", directory, &words));
         }
+        if found.mode() & 0o002 != 0 {
+            return Err(failed("use", directory, &"everybody may write to it: chmod o-w"));
+        }
         let files = settings.runtime_files();
         let named = |path: PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -57,8 +64,8 @@ impl RuntimeDir {
             .open(&lock)
             .map_err(|error| failed("open", &lock, &error))?;
         let lock = wait_for_lock(opened, &pid, settings.worker.grace + STRAGGLERS)?;
-        let runtime_dir = Self { lock, pid, scoreboard: named(files.scoreboard()) };
-        runtime_dir.write_pid().map_err(|error| failed("write", &runtime_dir.pid, &error))?;
+        let pid_lock = write_pid(&pid).map_err(|error| failed("write", &pid, &error))?;
+        let runtime_dir = Self { lock, pid, _pid_lock: pid_lock, scoreboard: named(files.scoreboard()) };
         Ok(runtime_dir)
     }
 
@@ -75,11 +82,6 @@ impl RuntimeDir {
         &self.scoreboard
     }
 
-    fn write_pid(&self) -> std::io::Result<()> {
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o644).open(&self.pid)?;
-        writeln!(file, "{}", std::process::id())
-    }
-
     /// The daemon ends: its pid is nobody's any more. The scoreboard and the lock's file stay, for who comes next.
     pub fn leave(&self) {
         let _ = std::fs::remove_file(&self.pid);
@@ -93,8 +95,7 @@ fn wait_for_lock(mut file: File, pid: &Path, longest: Duration) -> Result<Flock<
             Ok(lock) => return Ok(lock),
             Err((file, _)) => file,
         };
-        let holder = read_pid(pid);
-        if let Some(holder) = holder.filter(|holder| crate::fork::exists(*holder)) {
+        if let Some(holder) = supervisor(pid) {
             let words = format!("the daemon runs already, as process {holder} (see {}): stop that one first", pid.display());
             return Err(RunError::AlreadyRunning(words));
         }
@@ -110,10 +111,27 @@ fn wait_for_lock(mut file: File, pid: &Path, longest: Duration) -> Result<Flock<
     }
 }
 
-fn read_pid(path: &Path) -> Option<u32> {
-    let mut text = String::new();
-    File::open(path).ok()?.read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+/// All of a file, for this process: as what locks it, and as what a look at its lock asks for.
+fn whole_file() -> libc::flock {
+    // SAFETY: a plain structure of numbers. From the start (SEEK_SET is 0) to the end, however long that is: all zeros but for the kind.
+    let mut all: libc::flock = unsafe { std::mem::zeroed() };
+    all.l_type = libc::F_WRLCK as _;
+    all
+}
+
+fn write_pid(path: &Path) -> std::io::Result<File> {
+    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o644).open(path)?;
+    fcntl(&file, FcntlArg::F_SETLK(&whole_file()))?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(file)
+}
+
+/// The supervisor that lives, by its lock on the file of its pid.
+fn supervisor(path: &Path) -> Option<i32> {
+    let file = OpenOptions::new().write(true).open(path).ok()?;
+    let mut lock = whole_file();
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).ok()?;
+    (lock.l_type != libc::F_UNLCK as libc::c_short).then_some(lock.l_pid)
 }
 
 /// Makes way for a socket at `endpoint`: its directory is there, and what a dead daemon left in it is not.
@@ -126,6 +144,9 @@ pub fn make_way(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError
         DirBuilder::new().recursive(true).mode(settings.permissions.dir_mode).create(directory).map_err(|error| {
             RunError::Setup(format!("can't make the directory {} for a socket: {error}", directory.display()))
         })?;
+    }
+    if UnixStream::connect(path).is_ok() {
+        return Err(RunError::Setup(format!("another process listens at {}: stop it, or set another endpoint", path.display())));
     }
     let _ = std::fs::remove_file(path);
     Ok(())

@@ -130,15 +130,16 @@ impl Transport {
     /// # Errors
     /// When the machine has no sockets left.
     pub fn strangers_of(&self, socket: &Socket) -> Result<Socket, TransportError> {
-        self.events_of(socket, zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL)
+        self.events_of(socket, &[zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL, zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL])
     }
 
-    fn events_of(&self, socket: &Socket, event: zmq::SocketEvent) -> Result<Socket, TransportError> {
+    fn events_of(&self, socket: &Socket, events: &[zmq::SocketEvent]) -> Result<Socket, TransportError> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         // A name is free again only some time after its socket has gone.
         let endpoint = format!("inproc://events-{}", SERIAL.fetch_add(1, Ordering::Relaxed));
         let monitor = self.socket(zmq::PAIR, &endpoint)?;
-        let set = || socket.0.monitor(&endpoint, i32::from(event.to_raw())).and_then(|()| monitor.0.connect(&endpoint));
+        let events = events.iter().fold(0, |mask, event| mask | i32::from(event.to_raw()));
+        let set = || socket.0.monitor(&endpoint, events).and_then(|()| monitor.0.connect(&endpoint));
         set().map_err(|error| TransportError::new("can't watch a socket's connections", error))?;
         Ok(monitor)
     }
@@ -154,7 +155,7 @@ impl Transport {
         broker_key: Option<&str>,
     ) -> Result<Dealer, TransportError> {
         let socket = self.socket(zmq::DEALER, endpoint)?;
-        let connections = self.events_of(&socket, zmq::SocketEvent::HANDSHAKE_SUCCEEDED)?;
+        let connections = self.events_of(&socket, &[zmq::SocketEvent::HANDSHAKE_SUCCEEDED])?;
         let set = || {
             if let Some(key) = broker_key {
                 let own = zmq::CurveKeyPair::new()?;

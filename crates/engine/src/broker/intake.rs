@@ -35,8 +35,7 @@ impl Broker<'_> {
     pub(super) fn turn_strangers_away(&mut self) {
         while self.sockets.strangers.receive().is_some() {
             self.malformed += 1;
-            let words =
-                "a socket of another kind knocked, such as the original's PUSH client: set broker.pull to an endpoint for these";
+            let words = "a peer could not shake hands: if it is the original's client, or another PUSH socket, set broker.pull to an endpoint for these";
             self.notices.malformed("the clients' socket (broker.bind)", &words);
         }
     }

@@ -3,7 +3,7 @@
 use super::watch::DeliveryWatch;
 use super::{REPORT_AFTER, Worker};
 use crate::application::{Application, Attempt, Level, Moment, Outcome};
-use crate::clock;
+use crate::{clock, fork};
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::frame::{ChunkDelivery, FailedListener, WHOLE_DELIVERY, WorkerFrame};
 use proletarier_core::listener::{ListenerIndex, ListenerTable};
@@ -97,6 +97,10 @@ impl Worker<'_> {
         let mut failures = Vec::new();
         let mut watch = DeliveryWatch { slot: self.slot, chunk: number, delivery: place, failures: &mut failures };
         let outcome: Outcome = self.application.handle(&attempt, &mut watch);
+        if fork::generation() != self.process {
+            // The handler forked and its child came back here, where it would report, and claim, in its parent's name.
+            fork::exit_now(0);
+        }
         if let Err(failure) = outcome {
             failures.push(FailedListener { delivery: place, listener: WHOLE_DELIVERY, failure: failure.capped() });
         }

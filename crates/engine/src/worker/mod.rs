@@ -71,6 +71,8 @@ struct Worker<'a> {
     signals: Signals,
     /// The broker that it introduced itself to.
     epoch: u64,
+    /// Which of a line of forks this process is.
+    process: u64,
     /// The event that the process's title names.
     titled: Option<String>,
     /// Since when nothing was reported: monotonic, microseconds.
@@ -106,7 +108,19 @@ impl<'a> Worker<'a> {
         post.ties.zygote.ring();
         post.ties.supervisor.ring();
         let hand = Hand::default();
-        let mut worker = Self { post, slot, application, table, line, hand, signals, epoch: 0, titled: None, reported: 0 };
+        let mut worker = Self {
+            post,
+            slot,
+            application,
+            table,
+            line,
+            hand,
+            signals,
+            epoch: 0,
+            process: fork::generation(),
+            titled: None,
+            reported: 0,
+        };
         worker.application.title(&format!("proletarier: worker {number}"));
         worker.work();
         0
@@ -219,6 +233,10 @@ impl<'a> Worker<'a> {
         self.application.tell(&Moment::Shutdown(reason));
         self.application.settle_triggered();
         self.hear();
+        if self.epoch == 0 {
+            // No broker knows of it: none has anything to tell it.
+            return;
+        }
         for report in self.hand.close_all(self.slot) {
             self.line.send(&WorkerFrame::Report(report));
         }
