@@ -141,10 +141,12 @@ impl Lab {
         self.settings.borrow().clone()
     }
 
-    /// Starts a daemon, and waits until it is ready.
+    /// Starts a daemon, and waits until it is ready, and all of its workers are.
     pub fn daemon(&self) -> Daemon {
         let daemon = self.start(&[]);
         daemon.wait_until_ready();
+        let pool = self.settings()["worker"]["pool_size"].clone();
+        until_true("all workers are there", || self.status()["workers"] == pool);
         daemon
     }
 
