@@ -125,12 +125,13 @@ impl Transport {
         Ok(socket)
     }
 
-    /// Where it is told of peers that `socket` could not shake hands with, such as sockets of another kind: a message for each.
+    /// Where it is told of the connections that `socket` takes, and what becomes of them.
     ///
     /// # Errors
     /// When the machine has no sockets left.
-    pub fn strangers_of(&self, socket: &Socket) -> Result<Socket, TransportError> {
-        self.events_of(socket, &[zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL, zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL])
+    pub fn arrivals_at(&self, socket: &Socket) -> Result<Socket, TransportError> {
+        use zmq::SocketEvent::{ACCEPTED, DISCONNECTED, HANDSHAKE_SUCCEEDED};
+        self.events_of(socket, &[ACCEPTED, HANDSHAKE_SUCCEEDED, DISCONNECTED])
     }
 
     fn events_of(&self, socket: &Socket, events: &[zmq::SocketEvent]) -> Result<Socket, TransportError> {
@@ -263,6 +264,34 @@ fn sent(result: zmq::Result<()>) -> Sent {
         Ok(()) => Sent::Yes,
         Err(zmq::Error::EAGAIN) => Sent::Full,
         Err(_) => Sent::Gone,
+    }
+}
+
+/// What becomes of a peer that connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It has this connection, and has not shaken hands.
+    Came(u32),
+    /// One of those that came has shaken hands. ZeroMQ does not say which.
+    ShookHands,
+    /// It has left.
+    Left(u32),
+}
+
+impl Socket {
+    /// The next message of a socket that [`Transport::arrivals_at`] made.
+    pub fn arrival(&self) -> Option<Arrival> {
+        let parts = self.receive()?;
+        let (event, value) = parts.first()?.split_at_checked(2)?;
+        let event = u16::from_ne_bytes(event.try_into().ok()?);
+        let connection = u32::from_ne_bytes(value.try_into().ok()?);
+        Some(if event == zmq::SocketEvent::ACCEPTED.to_raw() {
+            Arrival::Came(connection)
+        } else if event == zmq::SocketEvent::DISCONNECTED.to_raw() {
+            Arrival::Left(connection)
+        } else {
+            Arrival::ShookHands
+        })
     }
 }
 

@@ -31,15 +31,6 @@ impl Broker<'_> {
         }
     }
 
-    /// Peers of another kind were refused by the socket itself. The original's clients are such, and would wait for ever in silence.
-    pub(super) fn turn_strangers_away(&mut self) {
-        while self.sockets.strangers.receive().is_some() {
-            self.malformed += 1;
-            let words = "a peer could not shake hands: if it is the original's client, or another PUSH socket, set broker.pull to an endpoint for these";
-            self.notices.malformed("the clients' socket (broker.bind)", &words);
-        }
-    }
-
     fn tell_client(&mut self, address: &Bytes, frame: &ToClient) {
         self.frame.clear();
         frame.encode(&mut self.frame);

@@ -3,6 +3,7 @@
 //! One loop: wait, take in what came, let the queue decide, keep what is to be kept, say what is to be said.
 
 mod control;
+mod door;
 mod graves;
 mod intake;
 mod keep;
@@ -20,6 +21,7 @@ use crate::signals::Signals;
 use crate::ties::Ties;
 use crate::transport::{Socket, Source, Transport, wait};
 use crate::{RunError, fork};
+use door::Door;
 use keep::Unsaid;
 use nix::sys::signal::Signal;
 use notices::Notices;
@@ -57,8 +59,8 @@ struct Sockets {
     workers: Socket,
     control: Socket,
     pull: Option<Socket>,
-    /// Tells of peers that the clients' socket could not shake hands with.
-    strangers: Socket,
+    /// Tells of peers that come to the clients' socket.
+    arrivals: Socket,
 }
 
 struct Broker<'a> {
@@ -75,6 +77,7 @@ struct Broker<'a> {
     awaited: HashSet<WorkerId>,
     awaited_until: Mono,
     notices: Notices,
+    door: Door,
     malformed: u64,
     frame: Vec<u8>,
 }
@@ -112,7 +115,7 @@ impl<'a> Broker<'a> {
         };
         let clients = bind(&settings.broker.bind, settings.broker.max_message_size + BATCH_ROOM)?;
         let sockets = Sockets {
-            strangers: transport.strangers_of(&clients).map_err(|error| RunError::Setup(error.to_string()))?,
+            arrivals: transport.arrivals_at(&clients).map_err(|error| RunError::Setup(error.to_string()))?,
             clients,
             workers: bind(&settings.worker.bind, WORKER_FRAME)?,
             control: bind(&settings.broker.control, CONTROL_FRAME)?,
@@ -137,6 +140,7 @@ impl<'a> Broker<'a> {
             awaited,
             awaited_until: clock::mono().plus(AWAIT_WORKERS),
             notices: Notices::default(),
+            door: Door::default(),
             malformed: 0,
             frame: Vec::new(),
             post,
@@ -150,7 +154,7 @@ impl<'a> Broker<'a> {
         loop {
             self.keep_and_say();
             let timeout = self.timeout(orphaned_until);
-            let [clients, workers, control, bell, life, told, pull, strangers] =
+            let [clients, workers, control, bell, life, told, pull, arrivals] =
                 self.wait(signals, timeout, orphaned_until.is_some());
             if workers {
                 self.hear_workers();
@@ -170,8 +174,8 @@ impl<'a> Broker<'a> {
             if control {
                 self.hear_control();
             }
-            if strangers {
-                self.turn_strangers_away();
+            if arrivals {
+                self.watch_the_door();
             }
             let now = clock::now();
             self.queue.handle_tick(now, &mut self.effects);
@@ -202,7 +206,7 @@ impl<'a> Broker<'a> {
             if orphaned { Source::Never } else { Source::Descriptor(ties.life.descriptor()) },
             Source::Descriptor(signals.descriptor()),
             sockets.pull.as_ref().map_or(Source::Never, Source::Socket),
-            Source::Socket(&sockets.strangers),
+            Source::Socket(&sockets.arrivals),
         ];
         wait(sources, timeout)
     }
