@@ -10,9 +10,11 @@ use proletarier_core::frame::{
     RejectCode, Report, ToClient, WHOLE_DELIVERY, Welcome, WorkerFrame,
 };
 use proletarier_core::listener::ListenerSpec;
-use proletarier_core::queue::{ChunkRemains, ListenerMark, Remains};
+use proletarier_core::queue::{ChunkRemains, Effects, ListenerMark, Queue, Remains, Rules};
 use proletarier_core::record::{Headers, Record};
 use proletarier_core::retry::RetryPolicy;
+use proletarier_core::time::Now;
+use std::cell::RefCell;
 use std::time::Duration;
 
 const VALUES: usize = 2_000;
@@ -247,7 +249,7 @@ impl Dice {
             token: dice.number(),
             attempt: dice.short(),
             only: dice.maybe(|dice| dice.some(3, |dice| dice.text(0, 300))),
-            record: dice.bytes(100),
+            record: if dice.chance() { dice.record().into() } else { dice.bytes(100) },
         };
         let frame = match self.below(5) {
             0 => BrokerFrame::Settled(self.word()),
@@ -350,4 +352,48 @@ fn frames_of_the_wrong_kind_are_refused() {
         assert!([&from_client, &to_client, &to_worker].iter().all(|frame| WorkerFrame::decode(frame).is_err()));
         assert!([&from_client, &to_client, &from_worker].iter().all(|frame| BrokerFrame::decode(frame).is_err()));
     }
+}
+
+/// A queue that a broker before left workers to.
+fn queue() -> RefCell<(Queue, Effects)> {
+    let rules = Rules { retry: RetryPolicy::default(), max_message: 50 };
+    RefCell::new((Queue::new(rules).recovering(["a".to_owned()]), Effects::default()))
+}
+
+#[test]
+fn no_client_makes_the_queue_panic() {
+    let queue = queue();
+    let read = |bytes: &Bytes| {
+        let Ok(ClientFrame::Publish(batch)) = ClientFrame::decode(bytes) else { return false };
+        let (queue, effects) = &mut *queue.borrow_mut();
+        queue.handle_publish(&Bytes::from_static(b"client"), batch, Now::default(), effects);
+        true
+    };
+    Dice(7).try_codec(Dice::publish, read);
+}
+
+#[test]
+fn no_worker_makes_the_queue_panic() {
+    let queue = queue();
+    let dice = RefCell::new(Dice(8));
+    let read = |bytes: &Bytes| {
+        let (queue, effects) = &mut *queue.borrow_mut();
+        let (mut dice, now) = (dice.borrow_mut(), Now::default());
+        let id = dice.below(3) as u64;
+        match WorkerFrame::decode(bytes) {
+            Ok(WorkerFrame::Ready(ready)) => drop(queue.handle_ready(id, ready, now, effects)),
+            Ok(WorkerFrame::Report(report)) => queue.handle_report(id, &report, now, effects),
+            Ok(WorkerFrame::Leaving) => queue.handle_leaving(id, effects),
+            Ok(WorkerFrame::Revoked { chunk, limit }) => queue.handle_taken_back(id, chunk, limit, now, effects),
+            Ok(WorkerFrame::Heartbeat) => queue.handle_tick(now, effects),
+            Err(_) => {
+                let remains = dice.maybe(Dice::remains);
+                queue.handle_death(id, remains.as_ref(), now, effects);
+                return false;
+            }
+        }
+        assert!(queue.wanted() < MUTATIONS);
+        true
+    };
+    Dice(9).try_codec(Dice::hear_worker, read);
 }

@@ -21,6 +21,8 @@ mod publish;
 mod recovery;
 mod remains;
 mod report;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use effects::{ClientId, Effects, HandOut, Reply, WorkerId};

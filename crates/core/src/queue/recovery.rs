@@ -11,6 +11,8 @@ const SLACK: u64 = 60_000_000;
 /// What is known of events that the broker before had taken in.
 #[derive(Debug, Default)]
 pub(super) struct Recovery {
+    /// There was a broker before whose backlog is gone with it.
+    lost: bool,
     /// Watching for what workers may yet tell of. None: they have all told, or there was no broker before.
     watch: Option<Watch>,
     /// What workers had in hand, by id, with the time of trigger() as proof that a record is a copy and no other event of that id.
@@ -31,7 +33,12 @@ struct Watch {
 impl Recovery {
     pub fn new(running: impl IntoIterator<Item = String>) -> Self {
         let running = running.into_iter().map(|id| (id, None)).collect();
-        Self { watch: Some(Watch { running, ..Watch::default() }), ..Self::default() }
+        Self { lost: true, watch: Some(Watch { running, ..Watch::default() }), ..Self::default() }
+    }
+
+    /// Whether what workers give back is nowhere else.
+    pub const fn is_needed(&self) -> bool {
+        self.lost
     }
 
     /// An event came from a client at `wall`: whether it is a copy of what is there, or in a worker's hand. `delivery` makes it a delivery.

@@ -38,16 +38,18 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes over a chunk that another broker handed out: outcomes are settled, the running delivery stays reserved, the rest goes back to the
-    /// backlog: one that is volatile takes it in, one that survived has it already and is told of a hand-out that it does not know.
+    /// Takes over a chunk that another broker handed out: outcomes are settled, the running delivery stays reserved. The rest is pending in a
+    /// backlog that survived; where that is gone, the worker has the last of it.
     fn adopt(&mut self, worker: &mut Worker, held: Held, now: Now, effects: &mut Effects) {
         let Ok(BrokerFrame::Chunk(chunk)) = BrokerFrame::decode(&held.frame) else { return };
-        let (finished, claimed, limit) = (usize::from(held.finished), usize::from(held.claimed), usize::from(held.limit));
+        let (finished, claimed) = (usize::from(held.finished), usize::from(held.claimed));
+        let count = if self.recovery.is_needed() { claimed.max(held.limit.into()) } else { claimed };
         let mut open =
             OpenChunk { number: chunk.number, deliveries: Vec::new(), limit: 0, settled: 0, alone: false, failed: false };
-        for (place, delivery) in chunk.deliveries.into_iter().take(limit.max(claimed)).enumerate() {
+        for (place, delivery) in chunk.deliveries.into_iter().take(count).enumerate() {
             let runs = (finished..claimed).contains(&place);
-            let taken = Record::decode(&delivery.record).ok().filter(|record| self.recovery.adopt(record, runs)).map(|record| {
+            let record = Record::decode(&delivery.record).ok().filter(|record| self.recovery.adopt(record, runs));
+            let taken = record.map(|record| {
                 let expires = record.expires.map(Wall);
                 let rest = delivery.only.map(|only| Arc::new(Rest { only: Some(only.into()), history: Vec::new() }));
                 let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record.clone()) };
@@ -60,8 +62,8 @@ impl Queue {
             if place < claimed {
                 // Places count: one that is not taken over leaves its own empty.
                 open.deliveries.push(taken);
-            } else if let Some(Reserved { token, delivery }) = taken {
-                effects.settle.push((token, Settlement::Replace(vec![Replacement::Delivery(delivery)])));
+            } else {
+                self.ready.extend(taken);
             }
         }
         open.limit = open.deliveries.len();

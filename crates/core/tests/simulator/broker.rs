@@ -52,7 +52,10 @@ impl World {
             queue = queue.with_sessions(self.sessions.clone());
             for slot in &mut self.board.slots {
                 for place in &mut slot.places {
-                    place.limit = place.claimed;
+                    // Unless it is done here, the worker does it when it meets this broker.
+                    if self.dice.chance(500) || slot.state == State::Dead {
+                        place.limit = place.claimed;
+                    }
                     for token in &place.tokens[..usize::from(place.claimed)] {
                         self.backlog.adopt(&Reserved { token: *token, delivery: Delivery::first(Bytes::new()) });
                     }
@@ -200,7 +203,12 @@ impl World {
             eprintln!("    {next:?}");
         }
         match next {
-            Do::Adopt(reserved) => self.backlog.adopt(&reserved),
+            Do::Adopt(reserved) => {
+                if !self.plan.durable {
+                    self.ledger.adopted(Record::decode(&reserved.delivery.record).unwrap().id, self.board.epoch);
+                }
+                self.backlog.adopt(&reserved);
+            }
             Do::Append(mut batch, sessions) => {
                 for delivery in &batch {
                     let record = Record::decode(&delivery.record).unwrap();
@@ -225,6 +233,10 @@ impl World {
         match reply {
             Reply::Confirm(client, confirmation) => {
                 let client = self.clients.iter_mut().find(|known| known.name.as_bytes() == client).unwrap();
+                let numbers = confirmation.first..confirmation.first + u64::from(confirmation.count);
+                for number in numbers {
+                    self.ledger.accepted(&client.id(number), self.board.epoch);
+                }
                 client.inbox.push_back(encoded(|out| ToClient::Confirm(confirmation).encode(out)));
             }
             Reply::Chunk(worker, hand_out) => {

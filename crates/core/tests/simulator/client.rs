@@ -45,6 +45,11 @@ impl Client {
         }
     }
 
+    /// The id of the event with this number.
+    pub fn id(&self, number: u64) -> String {
+        format!("{}-{number:03}", self.name)
+    }
+
     /// Triggers some events and sends them as one batch.
     pub fn publish(&mut self, wall: u64, dice: &mut Dice) -> Vec<Triggered> {
         let count = 1 + dice.below(self.left.min(5));
@@ -52,7 +57,7 @@ impl Client {
         let first = self.next;
         let mut triggered = Vec::new();
         for _ in 0..count {
-            let id = format!("{}-{:03}", self.name, self.next);
+            let id = self.id(self.next);
             let name = NAMES[dice.below(NAMES.len())];
             let bad = dice.chance(40);
             let delay = dice.chance(100).then_some(2_000_000);
@@ -101,8 +106,8 @@ impl Client {
         assert_eq!(confirmation.session, self.session);
         let numbers = confirmation.first..confirmation.first + u64::from(confirmation.count);
         let refused = |number| confirmation.exceptions.iter().any(|exception| exception.number == number);
-        let known = numbers.filter(|number| self.unconfirmed.remove(number).is_some());
-        known.map(|number| (format!("{}-{number:03}", self.name), refused(number))).collect()
+        let known: Vec<_> = numbers.filter(|number| self.unconfirmed.remove(number).is_some()).collect();
+        known.into_iter().map(|number| (self.id(number), refused(number))).collect()
     }
 
     fn send(&mut self, first: u64, count: usize) {

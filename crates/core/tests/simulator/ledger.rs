@@ -27,8 +27,11 @@ struct Event {
     name: String,
     not_before: u64,
     confirmed: bool,
-    /// The broker that appended it last.
+    /// The broker that appended it last, and the one that last said that it is kept.
     appended: u64,
+    accepted: u64,
+    /// The broker that took it over from a worker.
+    adopted: u64,
     /// A volatile backlog died after the event was first sent: what was known of it is gone, so that it may be handled again.
     forgotten: bool,
     listeners: BTreeMap<ListenerIndex, Tally>,
@@ -62,8 +65,24 @@ impl Ledger {
         if event.appended == 0 && delayed_until.is_none() && self.table.takes(&event.name) {
             self.appended.push(id.into());
         }
+        assert_ne!(event.adopted, epoch, "{id} was taken in, and taken over");
         event.appended = epoch;
         event.not_before = delayed_until.unwrap_or(0);
+    }
+
+    /// The broker takes it over from a worker.
+    pub fn adopted(&mut self, id: &str, epoch: u64) {
+        let event = self.events.get_mut(id).unwrap();
+        assert!(event.appended != epoch || epoch == 0, "{id} was taken over, and taken in");
+        event.adopted = epoch;
+    }
+
+    /// The broker says that the event is kept.
+    pub fn accepted(&mut self, id: &str, epoch: u64) {
+        // One that must be refused is not known here.
+        if let Some(event) = self.events.get_mut(id) {
+            event.accepted = epoch;
+        }
     }
 
     pub fn confirmed(&mut self, id: &str) {
@@ -142,7 +161,7 @@ impl Ledger {
         }
         for (id, event) in &self.events {
             assert!(event.confirmed, "{id} was never confirmed");
-            if event.forgotten && event.appended != epoch {
+            if event.forgotten && event.accepted != epoch {
                 continue;
             }
             let letters = letters.remove(&id[..]).unwrap_or_default();
@@ -160,6 +179,7 @@ impl Ledger {
                 assert!(tally.successes > 0 || dead > 0, "{what}: lost");
                 if !event.forgotten {
                     assert!(dead == 0 || tally.successes <= tally.excused, "{what}: handled, and dead");
+                    assert!(dead == 0 || tally.starts > 0 || tally.uncounted > 0, "{what}: dead before it ever ran");
                     assert!(dead <= 1 + tally.excused, "{what}: dead more than once");
                     assert!(tally.successes <= 1 + tally.excused, "{what}: handled more than once");
                 }
