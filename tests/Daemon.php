@@ -128,15 +128,27 @@ final class Daemon
         return $found;
     }
 
-    /** @return int the pid of the process whose title begins so */
+    /** @return int the pid of a process whose title begins so; waits until there is one */
     public function process(string $title): int
     {
+        return $this->find(static fn (string $known): bool => str_starts_with($known, $title), $title);
+    }
+
+    /** @return int the pid of a worker that runs this event; waits until there is one */
+    public function workerOf(string $event): int
+    {
+        return $this->find(static fn (string $known): bool => str_ends_with($known, "[$event]"), "of a worker of $event");
+    }
+
+    /** @param callable(string): bool $fits */
+    private function find(callable $fits, string $what): int
+    {
         $pid = 0;
-        self::await(function () use ($title, &$pid): bool {
-            $pid = array_key_first(array_filter($this->processes(), static fn (string $known): bool => str_starts_with($known, $title))) ?? 0;
+        self::await(function () use ($fits, &$pid): bool {
+            $pid = array_key_first(array_filter($this->processes(), $fits)) ?? 0;
 
             return $pid > 0;
-        }, fn (): string => "a process $title among " . implode(', ', $this->processes()));
+        }, fn (): string => "a process $what among " . implode(', ', $this->processes()));
 
         return $pid;
     }

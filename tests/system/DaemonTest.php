@@ -78,7 +78,7 @@ final class DaemonTest extends TestCase
     {
         $daemon = (new Daemon(['worker' => ['pool_size' => 1, 'grace' => 1]]))->start();
         $daemon->client()->trigger('one', ['sleep' => 30]);
-        $daemon->process('proletarier: worker 1 [one]');
+        $daemon->workerOf('one');
         $zygote = $daemon->process('proletarier: zygote');
         $daemon->signal(SIGKILL);
         posix_kill($zygote, SIGKILL);
@@ -90,7 +90,7 @@ final class DaemonTest extends TestCase
     {
         $daemon = (new Daemon(['worker' => ['pool_size' => 3, 'grace' => 3]]))->start();
         $daemon->client()->trigger('one', ['sleep' => 0.5]);
-        $daemon->process('proletarier: worker 1 [one]');
+        $daemon->workerOf('one');
         $daemon->signal(SIGKILL);
         Daemon::await(static fn (): bool => $daemon->processes() === [], fn (): string => 'the end of ' . implode(', ', $daemon->processes()), 8);
         self::assertCount(1, $daemon->handled(), 'what ran has finished');
@@ -100,7 +100,7 @@ final class DaemonTest extends TestCase
     {
         $daemon = (new Daemon(['worker' => ['pool_size' => 2]]))->start();
         $daemon->client()->trigger('one', ['sleep' => 1]);
-        $daemon->process('proletarier: worker 1 [one]');
+        $daemon->workerOf('one');
         $daemon->signal(SIGTERM);
         self::assertSame(0, $daemon->status());
         self::assertCount(1, $daemon->handled());
@@ -112,7 +112,7 @@ final class DaemonTest extends TestCase
     {
         $daemon = (new Daemon(['worker' => ['pool_size' => 1]]))->start();
         $daemon->client()->trigger('one', ['sleep' => 30]);
-        $daemon->process('proletarier: worker 1 [one]');
+        $daemon->workerOf('one');
         $began = microtime(true);
         $daemon->signal(SIGINT);
         Daemon::await(static fn (): bool => str_contains($daemon->log(), 'the daemon stops'), fn (): string => $daemon->log());
