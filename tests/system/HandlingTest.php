@@ -111,6 +111,24 @@ final class HandlingTest extends TestCase
         self::assertCount(1, $daemon->handled());
     }
 
+    public function testAClientInPythonSpeaksTheProtocol(): void
+    {
+        $daemon = (new Daemon())->start();
+        // The system's Python has the system's pyzmq, whatever else is on the PATH.
+        $command = ['/usr/bin/python3', __DIR__ . '/../../examples/python/trigger.py', "ipc://{$daemon->directory}/run/events.sock"];
+        $trigger = static function (string $name) use ($command): array {
+            exec(implode(' ', array_map('escapeshellarg', [...$command, $name, '{"from": "Python", "zahl": 1.5}'])) . ' 2>&1', $said, $status);
+
+            return [$status, implode("\n", $said)];
+        };
+        self::assertSame([0, ''], $trigger('one'));
+        [$handled] = $daemon->awaitHandled(1);
+        self::assertSame(['from' => 'Python', 'zahl' => 1.5], $handled['params']);
+        [$status, $said] = $trigger('*');
+        self::assertSame(1, $status);
+        self::assertStringStartsWith('refused: ', $said);
+    }
+
     public function testWhatHandlersPrintGoesToTheLogWithTheEventsId(): void
     {
         $daemon = (new Daemon())->start();
