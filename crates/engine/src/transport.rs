@@ -99,6 +99,8 @@ impl Transport {
         let set = || {
             serve_encrypted(&socket, secret)?;
             socket.0.set_router_mandatory(true)?;
+            // A worker whose connection was lost comes again by its address, and this end may not have seen it go.
+            socket.0.set_router_handover(true)?;
             socket.0.set_sndhwm(UNREAD)?;
             socket.0.set_rcvhwm(UNHEARD)?;
             socket.0.set_maxmsgsize(i64::try_from(largest).unwrap_or(i64::MAX))?;

@@ -179,13 +179,17 @@ impl<'a> Worker<'a> {
                 Ok(BrokerFrame::Chunk(_)) => {}
                 Ok(BrokerFrame::Settled(through)) => self.hand.settled(through),
                 Ok(BrokerFrame::Enquire(epoch)) => self.introduce(epoch),
-                Ok(BrokerFrame::Revoke(chunk)) => {
-                    if let Some(limit) = self.slot.give_back(chunk) {
-                        self.line.send(&WorkerFrame::Revoked { chunk, limit });
-                    }
-                }
+                Ok(BrokerFrame::Revoke(chunk)) => self.give_back(chunk),
                 Err(error) => self.application.tell(&Moment::ReadError(&error.to_string())),
             }
+        }
+    }
+
+    /// Gives back what is not claimed of a chunk. One that was lost with a connection, on its way here, is given back whole.
+    fn give_back(&mut self, chunk: u32) {
+        let limit = self.slot.give_back(chunk).or_else(|| self.hand.chunk(chunk).is_none().then_some(0));
+        if let Some(limit) = limit {
+            self.line.send(&WorkerFrame::Revoked { chunk, limit });
         }
     }
 
@@ -251,11 +255,7 @@ impl<'a> Worker<'a> {
                             return;
                         }
                     }
-                    Ok(BrokerFrame::Revoke(chunk)) => {
-                        if let Some(limit) = self.slot.give_back(chunk) {
-                            self.line.send(&WorkerFrame::Revoked { chunk, limit });
-                        }
-                    }
+                    Ok(BrokerFrame::Revoke(chunk)) => self.give_back(chunk),
                     _ => {}
                 }
             }

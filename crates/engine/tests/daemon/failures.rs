@@ -1,13 +1,9 @@
 //! Listeners that fail, and workers that die in them.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::{LONG, Lab, trigger, until};
 use proletarier_engine::client::Confirm;
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use support::{LONG, Lab, trigger, until};
 
 const FIVE: [&str; 6] = ["a", "b", "c", "d", "e", "all"];
 

@@ -1,13 +1,9 @@
 //! How a daemon ends: what runs is finished within the grace, what does not return is killed, and nothing is left.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::{Daemon, Lab, until_true};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::time::{Duration, Instant};
-use support::{Daemon, Lab, until_true};
 
 /// Sends `signal` and waits for the end; the exit status, and how long it took.
 #[track_caller]

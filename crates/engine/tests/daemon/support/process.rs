@@ -11,7 +11,6 @@ pub struct Process {
     pub title: String,
     /// User and system time, in clock ticks.
     pub ticks: u64,
-    pub state: char,
 }
 
 impl Process {
@@ -40,7 +39,7 @@ pub fn processes(group: u32) -> Vec<Process> {
         let state = fields[0].chars().next()?;
         let of_group = fields[2].parse() == Ok(group) && state != 'Z' && state != 'X';
         let ticks = fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?;
-        of_group.then(|| Process { pid, title: stat[start + 1..end].to_owned(), ticks, state })
+        of_group.then(|| Process { pid, title: stat[start + 1..end].to_owned(), ticks })
     })
     .collect()
 }

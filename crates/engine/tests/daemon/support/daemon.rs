@@ -82,10 +82,6 @@ impl Daemon {
         until("the daemon ends", || self.child.try_wait().unwrap())
     }
 
-    pub fn try_wait(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
-    }
-
     /// Waits until none of its processes is left.
     #[track_caller]
     pub fn wait_until_gone(&mut self) {

@@ -1,15 +1,14 @@
 //! Provides a lab: a directory of its own for each test, in which daemons and clients (the example `application`) run, and which kills all of
 //! them when it goes, also where the test failed. Nothing here waits for a time: conditions are awaited, with a generous deadline.
-//!
-//! `cargo test` builds the example; to run one suite alone, build it first (`cargo build -p proletarier-engine --example application`).
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(missing_docs)]
 
 mod daemon;
 mod process;
+mod proxy;
 
 pub use daemon::Daemon;
-#[allow(unused_imports)]
-pub use process::{Process, processes};
+pub use process::Process;
+pub use proxy::{Proxy, free_port};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -29,13 +28,19 @@ pub const LONG: Duration = Duration::from_secs(30);
 
 /// Waits until `condition` gives something.
 #[track_caller]
-pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + LONG;
+pub fn until<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    within(LONG, what, condition)
+}
+
+/// Waits so long at most until `condition` gives something.
+#[track_caller]
+pub fn within<T>(longest: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + longest;
     loop {
         if let Some(found) = condition() {
             return found;
         }
-        assert!(Instant::now() < deadline, "not within {LONG:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {longest:?}: {what}");
         std::thread::sleep(Duration::from_millis(3));
     }
 }
@@ -146,7 +151,7 @@ impl Lab {
         let daemon = self.start(&[]);
         daemon.wait_until_ready();
         let pool = self.settings()["worker"]["pool_size"].clone();
-        until_true("all workers are there", || self.status()["workers"] == pool);
+        until_true("all workers are there", || self.status()["workers"].as_u64() >= pool.as_u64());
         daemon
     }
 
@@ -161,7 +166,12 @@ impl Lab {
 
     /// Starts a client; `flood` is what the example says there, `timeout` in seconds.
     pub fn flood(&self, timeout: f64, flood: &Value) -> Flooding {
-        let settings = json!({ "runtime_dir": self.dir.path().join("run"), "timeout": timeout });
+        self.flood_to(None, timeout, flood)
+    }
+
+    /// The same, to another endpoint.
+    pub fn flood_to(&self, endpoint: Option<&str>, timeout: f64, flood: &Value) -> Flooding {
+        let settings = json!({ "runtime_dir": self.dir.path().join("run"), "connect": endpoint, "timeout": timeout });
         let output = self.path(&format!("flood.{}", self.logs.replace(self.logs.get() + 1)));
         let mut command = Command::new(application());
         command.arg("flood").arg(settings.to_string()).arg(flood.to_string());
@@ -225,6 +235,13 @@ impl Lab {
     pub fn assert_never_doubled(&self) {
         assert!(!self.started().is_empty(), "the lab is strict");
         assert_eq!(self.lines("doubled"), Vec::<String>::new(), "run by two live workers at once");
+        let mut ends = BTreeMap::new();
+        let mut runs = self.handled();
+        runs.sort_by_key(|run| run.started);
+        for run in runs {
+            let before = ends.insert((run.event.clone(), run.listener.clone()), run.ended);
+            assert!(before.is_none_or(|ended| ended <= run.started), "one run began before the one before it had ended: {run:?}");
+        }
     }
 
     /// Each of the events was handled once by each of its listeners, and so was nothing else.

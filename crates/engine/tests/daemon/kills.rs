@@ -1,14 +1,10 @@
 //! kill -9 of each of the daemon's processes, under load.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::{Daemon, Flooding, LONG, Lab, trigger, until, until_true};
 use nix::sys::signal::Signal;
 use proletarier_engine::client::Confirm;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use support::{Daemon, Flooding, LONG, Lab, trigger, until, until_true};
 
 const BOTH: [&str; 2] = ["one", "all"];
 
@@ -244,7 +240,7 @@ fn everything_killed_at_once_again_and_again_recovers() {
         // So that something runs.
         lab.trigger("one", &json!({ "sleep": 0.05 }));
         let killed: Vec<_> = daemon.processes().into_iter().filter(|process| process.title == title).collect();
-        killed.iter().for_each(support::Process::kill);
+        killed.iter().for_each(crate::support::Process::kill);
         let id = lab.trigger("one", &json!({ "title": title }));
         until_true("handled", || lab.successes().contains_key(&(id.clone(), "all".into())));
     }

@@ -1,14 +1,10 @@
 //! Events from trigger() to the last listener.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::{LONG, Lab, trigger};
 use proletarier_engine::client::Confirm;
 use serde_json::json;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use support::{LONG, Lab, trigger};
 
 #[test]
 fn an_event_is_handled_by_all_its_listeners_at_every_confirm_level() {
@@ -88,7 +84,7 @@ fn without_a_daemon_accepted_fails_in_time_and_deferred_is_lost_and_neither_come
     // These two clients live on, and their events are given up while no daemon is there to take them.
     let flood = |confirm| lab.flood(0.3, &json!({ "confirm": confirm, "name": "one", "count": 3, "sleep": 600 }));
     let (deferred, accepted) = (flood("deferred"), flood("accepted"));
-    support::until_true("they have tried", || deferred.told().triggered.len() == 3 && accepted.told().failed.len() == 3);
+    crate::support::until_true("they have tried", || deferred.told().triggered.len() == 3 && accepted.told().failed.len() == 3);
     // Deferred ones are given up by the helper thread, which tells nobody.
     std::thread::sleep(Duration::from_secs(1));
     let mut daemon = lab.daemon();
@@ -106,7 +102,7 @@ fn without_a_daemon_accepted_fails_in_time_and_deferred_is_lost_and_neither_come
 fn a_client_finds_a_daemon_that_starts_within_its_timeout() {
     let lab = Lab::new();
     let mut client = lab.flood(LONG.as_secs_f64(), &json!({ "confirm": "deferred", "name": "one", "count": 20 }));
-    support::until_true("triggered", || client.told().triggered.len() == 20);
+    crate::support::until_true("triggered", || client.told().triggered.len() == 20);
     let _daemon = lab.daemon();
     let ids = client.finish_well();
     lab.wait_handled(40);

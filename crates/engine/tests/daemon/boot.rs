@@ -1,14 +1,10 @@
 //! How a daemon starts, and what keeps it from starting.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
 
-mod support;
-
+use crate::support::{Lab, until, until_true};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, Instant};
-use support::{Lab, until, until_true};
 
 #[test]
 fn an_application_that_cannot_boot_stops_the_daemon_and_says_why() {

@@ -1,0 +1,17 @@
+//! Tests whole daemons: real processes, sockets, files and kills, with the example `application` in place of a PHP one.
+//!
+//! `cargo test` builds the example; to run these alone: `cargo build -p proletarier-engine --example application && cargo test -p
+//! proletarier-engine --test daemon`. They look at processes by /proc.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod apart;
+mod boot;
+mod connections;
+mod failures;
+mod kills;
+mod load;
+mod stop;
+mod support;
+mod trigger;
+mod wire;
