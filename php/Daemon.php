@@ -62,11 +62,12 @@ final class Daemon
     }
 
     /**
-     * Passes an internal event on to the application.
+     * Passes an internal event on to the application. Each event has two of these: false says that nobody listens to this name, and that it
+     * need not be told again.
      *
      * @param array<string, mixed> $params
      */
-    private function tell(string $name, array $params): void
+    private function tell(string $name, array $params): bool
     {
         if ($name === 'worker.launch') {
             // Before anything can be handled: a listener that cannot be made is a failure to boot, not a failure of its first event.
@@ -75,6 +76,10 @@ final class Daemon
         $this->events->trigger($name, null, $params);
         if (isset($this->settings['events'])) {
             ($this->settings['events'])($name, $params);
+
+            return true;
         }
+
+        return !method_exists($this->events, 'hears') || $this->events->hears($name);
     }
 }

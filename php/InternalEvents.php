@@ -34,4 +34,10 @@ final class InternalEvents
             }
         }
     }
+
+    /** Whether somebody listens to the event. */
+    public function hears(string $name): bool
+    {
+        return isset($this->listeners[$name]);
+    }
 }

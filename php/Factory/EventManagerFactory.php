@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Proletarier\Factory;
 
-use Proletarier\Framework\Names;
+use Proletarier\Framework\Framework;
 use Proletarier\InternalEvents;
 
 /**
@@ -15,16 +15,6 @@ final class EventManagerFactory
 {
     public function __invoke($container, $name = null, $options = null): object
     {
-        $class = Names::eventManager();
-        if ($class === null) {
-            return new InternalEvents();
-        }
-        $events = new $class();
-        if (method_exists($events, 'unsetSharedManager')) {
-            // v2 looks for the application's shared manager by itself.
-            $events->unsetSharedManager();
-        }
-
-        return $events;
+        return Framework::internalEvents() ?? new InternalEvents();
     }
 }

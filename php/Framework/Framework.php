@@ -25,19 +25,44 @@ final class Framework
      */
     public static function create(callable $wrap): ?self
     {
-        $class = Names::eventManager();
-        if ($class === null) {
+        if (!self::isThere()) {
             return null;
-        }
-        if (!class_exists(BaseEventManager::class, false)) {
-            // EventManager and Event extend these names.
-            class_alias($class, BaseEventManager::class);
-            class_alias(substr($class, 0, -strlen('Manager')), BaseEvent::class);
         }
         $events = new EventManager($wrap(...));
 
         // Before 2.6 there is no triggerEvent(), and trigger() takes an event.
         return new self($events, method_exists($events, 'triggerEvent') ? 'triggerEvent' : 'trigger');
+    }
+
+    /**
+     * A fresh EventManager for internal events, without shared listeners; null where there is no framework.
+     */
+    public static function internalEvents(): ?InternalEvents
+    {
+        if (!self::isThere()) {
+            return null;
+        }
+        $events = new InternalEvents();
+        if (method_exists($events, 'unsetSharedManager')) {
+            // v2 looks for the application's shared manager by itself.
+            $events->unsetSharedManager();
+        }
+
+        return $events;
+    }
+
+    /**
+     * Whether there is a framework. Gives the names that this namespace's classes extend their meaning.
+     */
+    private static function isThere(): bool
+    {
+        $class = Names::eventManager();
+        if ($class !== null && !class_exists(BaseEventManager::class, false)) {
+            class_alias($class, BaseEventManager::class);
+            class_alias(substr($class, 0, -strlen('Manager')), BaseEvent::class);
+        }
+
+        return $class !== null;
     }
 
     public function attach(string $event, callable $listener, int $priority): void

@@ -5,7 +5,7 @@ use ext_php_rs::convert::IntoZval;
 use ext_php_rs::types::{ZendHashTable, Zval};
 use proletarier_engine::application::Level;
 use proletarier_engine::log_line;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 
 /// Where words go.
@@ -17,6 +17,8 @@ pub struct Voice {
     pub logger: Option<Zval>,
     /// Whether no PHP code may be called any more.
     pub muted: Cell<bool>,
+    /// Internal events that the callable answered with false: nobody listens to them.
+    pub deaf: RefCell<Vec<String>>,
 }
 
 /// The params of an internal event, or the context of a log line.
@@ -48,16 +50,24 @@ impl Voice {
         self.muted.set(true);
     }
 
-    /// Tells the application of something; the params are made only where somebody listens.
+    /// Tells the application of something; the params are made only where somebody listens. A callable that answers false is not told of this name
+    /// again.
     ///
     /// # Errors
     /// What the application threw, or how it ended the process.
     pub fn tell(&self, name: &str, params: impl FnOnce() -> Params) -> Result<(), Ended> {
         let Some(events) = self.events.as_ref().filter(|_| !self.muted.get()) else { return Ok(()) };
+        if self.deaf.borrow().iter().any(|deaf| deaf == name) {
+            return Ok(());
+        }
         let mut text = Zval::new();
         // As above.
         let _ = text.set_string(name, false);
-        call::callable(events, &mut [text, params().0]).map(drop)
+        let answer = call::callable(events, &mut [text, params().0])?;
+        if answer.is_false() {
+            self.deaf.borrow_mut().push(name.to_owned());
+        }
+        Ok(())
     }
 
     /// Writes a line to the log.

@@ -194,6 +194,17 @@ final class ServicesTest extends TestCase
         ], $told);
     }
 
+    public function testInternalEventsThatNobodyListensToNeedNotBeTold(): void
+    {
+        $container = self::container([]);
+        $container->get('Proletarier\EventManager')->attach('worker.read', static function (): void {
+        });
+        $tell = $container->get('Proletarier\Daemon')->options()['events'];
+
+        self::assertTrue($tell('worker.read', ['id' => 'x']));
+        self::assertFalse($tell('worker.result', ['id' => 'x']));
+    }
+
     public function testInternalEventsOfAFramework(): void
     {
         $process = PhpProcess::code(<<<'PHP'
@@ -201,10 +212,11 @@ final class ServicesTest extends TestCase
             $container = new Proletarier\Container([]);
             $events = $container->get('Proletarier\EventManager');
             $events->attach('worker.read', fn ($event) => print get_class($event) . ' ' . json_encode($event->getParams()));
-            ($container->get('Proletarier\Daemon')->options()['events'])('worker.read', ['id' => 'x']);
+            $tell = $container->get('Proletarier\Daemon')->options()['events'];
+            echo var_export($tell('worker.read', ['id' => 'x']), true), ' ', var_export($tell('worker.idle', []), true);
             PHP);
 
-        self::assertSame(['Laminas\EventManager\Event {"id":"x"}', ''], [$process->output, $process->errors]);
+        self::assertSame(['Laminas\EventManager\Event {"id":"x"}true false', ''], [$process->output, $process->errors]);
     }
 
     /**
