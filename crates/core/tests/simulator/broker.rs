@@ -79,6 +79,9 @@ impl World {
             recovered: false,
         });
         for worker in self.workers.iter_mut().flatten() {
+            // An introduction to the broker before must not pass for one to this: chunks would be numbered on from too low a number, and
+            // a worker could have two of one number in hand. The shell has to see to that.
+            worker.to_broker.clear();
             worker.inbox.push_back(enquiry(self.board.epoch));
         }
         for client in &mut self.clients {

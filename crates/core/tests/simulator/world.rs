@@ -10,6 +10,7 @@ use crate::worker::Worker;
 use bytes::Bytes;
 use proletarier_core::backlog::{Backlog, Counts, Memory};
 use proletarier_core::listener::{ListenerIndex, ListenerTable};
+use proletarier_core::record::Record;
 use proletarier_core::session::Sessions;
 use proletarier_core::time::{Mono, Now, Wall};
 use std::collections::{BTreeMap, VecDeque};
@@ -256,7 +257,11 @@ impl World {
             Action::Fetch => self.fetch(),
             Action::Tick => {
                 if let Some(broker) = &mut self.broker {
+                    let before = broker.effects.append.len();
                     broker.queue.handle_tick(self.now, &mut broker.effects);
+                    for regained in &broker.effects.append[before..] {
+                        self.ledger.regained(Record::decode(&regained.record).unwrap().id);
+                    }
                 }
             }
             Action::Keep => self.keep(),
