@@ -6,7 +6,7 @@ use crate::scoreboard::Scoreboard;
 use crate::ties::Ties;
 use crate::{Role, RunError, broker, client, clock, fork, inherited, log, supervisor, worker, zygote};
 use proletarier_core::lifecycle::Plan;
-use proletarier_core::settings::Settings;
+use proletarier_core::settings::{Settings, Store};
 use std::convert::Infallible;
 
 /// Slots beyond two for each worker: the dead ones that are being settled.
@@ -29,6 +29,9 @@ struct Daemon<'a> {
 /// # Errors
 /// When it could not start.
 pub fn run(settings: Settings, role: Role, application: &mut dyn Application) -> Result<i32, RunError> {
+    if settings.store != Store::Memory {
+        return Err(RunError::Setup("store: this release has the store 'memory:' and no other".into()));
+    }
     log::configure(&settings.log);
     fork::watch_forks();
     // What bootstrap triggered is on its way before anything forks; its thread ends.

@@ -63,7 +63,7 @@ fn bound_field(field: Field<'_>, curve: Option<&Curve>) -> Result<Endpoint, Sett
         return Err(SettingError::Missing {
             key: "broker.curve.secret".to_owned(),
             why: "a socket that is bound beyond the loopback needs it",
-            set: "it to the secret key that `proletarier keygen` printed",
+            set: "it to the secret key of the pair (the README tells how to make CURVE keys)",
         });
     }
     Ok(endpoint)

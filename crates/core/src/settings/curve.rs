@@ -34,7 +34,7 @@ impl Curve {
             (None, Some(_)) => Err(SettingError::Missing {
                 key,
                 why: "a secret key was given without its public one",
-                set: "it to the public key that `proletarier keygen` printed",
+                set: "it to the public key of the pair (the README tells how to make CURVE keys)",
             }),
         }
     }

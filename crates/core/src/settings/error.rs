@@ -58,7 +58,7 @@ pub enum SettingError {
     /// A TCP endpoint that other machines reach, without keys.
     #[error(
         "{key}: {endpoint} is beyond this machine's loopback, where anybody could trigger and read events: set {set} \
-         (`proletarier keygen` makes the keys), or use 127.0.0.1 or a unix socket"
+         (the README tells how to make CURVE keys), or use 127.0.0.1 or a unix socket"
     )]
     Exposed {
         /// The full key of the endpoint.

@@ -28,7 +28,7 @@ use notices::Notices;
 use peers::Peers;
 use proletarier_core::backlog::{Backlog, Memory};
 use proletarier_core::queue::{Effects, Queue, Rules, WorkerId};
-use proletarier_core::settings::{Settings, Store};
+use proletarier_core::settings::Settings;
 use proletarier_core::time::Mono;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -102,9 +102,6 @@ pub fn run(post: Post<'_>) -> Result<i32, RunError> {
 impl<'a> Broker<'a> {
     fn open(post: Post<'a>, transport: &Transport) -> Result<Self, RunError> {
         let settings = post.settings;
-        if settings.store != Store::Memory {
-            return Err(RunError::Setup("store: only 'memory:' is there yet".into()));
-        }
         let bind = |endpoint: &proletarier_core::settings::Endpoint, largest: usize| {
             runtime_dir::make_way(endpoint, settings)?;
             let socket = transport

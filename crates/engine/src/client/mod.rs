@@ -57,7 +57,7 @@ impl From<&ClientSettings> for ClientOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No confirmation within the timeout.
-    #[error("no broker answered at {endpoint} within {seconds} s: is the daemon running (php public/index.php proletarier run)?")]
+    #[error("no broker answered at {endpoint} within {seconds} s: is the daemon running (proletarier run)?")]
     Unavailable {
         /// Where it was looked for.
         endpoint: String,
