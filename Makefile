@@ -7,7 +7,8 @@ PROFILE   ?= release
 SO        := target/$(PROFILE)/libproletarier.so
 CARGO     := cargo
 FLAGS     := $(if $(filter release,$(PROFILE)),--release,)
-PHPUNIT   := $(shell command -v phpunit 2>/dev/null || echo vendor/bin/phpunit)
+# Looked for when it is needed: `setup` may have installed it only then.
+PHPUNIT    = $(shell command -v phpunit 2>/dev/null || echo vendor/bin/phpunit)
 ABSOLUTE  := $(CURDIR)/$(SO)
 
 .DEFAULT_GOAL := help
