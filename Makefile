@@ -10,9 +10,11 @@ FLAGS     := $(if $(filter release,$(PROFILE)),--release,)
 # Looked for when it is needed: `setup` may have installed it only then.
 PHPUNIT    = $(shell command -v phpunit 2>/dev/null || echo vendor/bin/phpunit)
 ABSOLUTE  := $(CURDIR)/$(SO)
+# An extension that is installed already would be tested in place of the one that was built: PHP's ini files but that one's.
+INIS      := $(CURDIR)/target/php-conf.d
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo check test unit system bench install stubs clean
+.PHONY: help setup inis build demo check test unit system bench install stubs clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,18 +26,23 @@ build: setup ## Build the extension: target/release/libproletarier.so
 	@$(CARGO) build -q $(FLAGS) -p proletarier
 	@echo "built $(SO)"
 
-demo: build ## Run the example application: daemon, events, stop
-	@tools/demo $(SO)
+demo: build inis ## Run the example application: daemon, events, stop
+	@PHP_INI_SCAN_DIR=$(INIS) tools/demo $(SO)
 
-check: setup ## Formatting, lints, Rust tests (no PHP loaded), PHP unit tests (no extension)
+inis: setup
+	@rm -rf $(INIS) && mkdir -p $(INIS)
+	@for ini in $$($(PHP) -n -r 'echo PHP_CONFIG_FILE_SCAN_DIR;')/*.ini; do \
+	  case $$ini in *proletarier.ini|*'/*.ini') ;; *) ln -s $$ini $(INIS)/ ;; esac; done
+
+check: setup inis ## Formatting, lints, Rust tests (no PHP loaded), PHP unit tests (no extension)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy -q --workspace --all-targets -- -D warnings
 	$(CARGO) test -q -p proletarier-core -p proletarier-engine
-	$(PHP) $(PHPUNIT) --testsuite unit
+	PHP_INI_SCAN_DIR=$(INIS) $(PHP) $(PHPUNIT) --testsuite unit
 
 test: check build ## All that CI runs: check, then the extension and the whole daemon
-	$(PHP) -d extension=$(ABSOLUTE) $(PHPUNIT) --testsuite extension
-	$(PHP) -d extension=$(ABSOLUTE) $(PHPUNIT) --testsuite system
+	PHP_INI_SCAN_DIR=$(INIS) $(PHP) -d extension=$(ABSOLUTE) $(PHPUNIT) --testsuite extension
+	PHP_INI_SCAN_DIR=$(INIS) $(PHP) -d extension=$(ABSOLUTE) $(PHPUNIT) --testsuite system
 
 bench: build ## Measure beside php-zmq, in one run
 	$(PHP) bench/run.php $(SO)

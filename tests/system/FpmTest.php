@@ -58,7 +58,9 @@ final class FpmTest extends TestCase
     protected function tearDown(): void
     {
         if (is_resource($this->fpm)) {
-            proc_terminate($this->fpm, SIGKILL);
+            // Not by force: php-fpm's children would outlive it.
+            proc_terminate($this->fpm, SIGTERM);
+            Daemon::await(fn (): bool => !proc_get_status($this->fpm)['running'], fn (): string => 'the end of php-fpm: ' . $this->fpmSaid());
             proc_close($this->fpm);
         }
     }

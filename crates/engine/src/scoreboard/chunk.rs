@@ -99,6 +99,8 @@ impl ChunkPlace {
 
     /// The claimed delivery is finished; of its marks the failures stay.
     pub fn finish(&self, delivery: u16) {
+        // Counted first: a kill before the marks of success are gone leaves too many, one after would leave too few.
+        self.word.fetch_add(1 << FINISHED, Ordering::AcqRel);
         let used = self.marks_used.load(Ordering::Relaxed) as usize;
         let marks = &self.marks[..used.min(MARKS)];
         let first =
@@ -112,7 +114,6 @@ impl ChunkPlace {
             }
         }
         self.marks_used.store(kept as u32, Ordering::Release);
-        self.word.fetch_add(1 << FINISHED, Ordering::AcqRel);
     }
 
     /// A listener of the claimed delivery has come to its end.

@@ -102,6 +102,7 @@ impl Worker<'_> {
             fork::exit_now(0);
         }
         if let Err(failure) = outcome {
+            self.slot.leave(number, place, WHOLE_DELIVERY, true);
             failures.push(FailedListener { delivery: place, listener: WHOLE_DELIVERY, failure: failure.capped() });
         }
         let seconds = clock::mono().since(started) as f64 / 1e6;
