@@ -20,6 +20,14 @@ pub(super) struct Recovery {
     adopted: HashMap<String, u64>,
 }
 
+/// How far a worker is with what it has in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Unclaimed,
+    Running,
+    Finished,
+}
+
 #[derive(Debug, Default)]
 struct Watch {
     /// What workers run, by id, and what came again of it: the event's last resort where its worker dies before it can tell.
@@ -55,13 +63,23 @@ impl Recovery {
         record.triggered_at <= until && !watch.came.insert(record.id.to_owned())
     }
 
-    /// A worker has this event in hand; whether to take it over. Not where a client's copy of it came first, unless the worker runs it:
-    /// what it runs is the queue's whatever came.
-    pub fn adopt(&mut self, record: &Record<'_>, runs: bool) -> bool {
+    /// A worker has this event in hand; whether to take it over. Not where it came from a client before, or from another worker, which had
+    /// it from another broker; but what a worker runs is the queue's whatever came. `delivery` makes it a delivery.
+    pub fn adopt(&mut self, record: &Record<'_>, is: Stage, whole: bool, delivery: impl FnOnce() -> Delivery) -> bool {
         let Some(watch) = &mut self.watch else { return true };
-        if runs {
+        if is == Stage::Unclaimed
+            && whole
+            && let Some(kept) = watch.running.get_mut(record.id)
+        {
+            kept.get_or_insert_with(delivery);
+            return false;
+        }
+        // What was seen to run may be finished by now. For some of its listeners, it may be another worker that was seen to run it.
+        if is == Stage::Running || (is == Stage::Finished && whole) {
             watch.running.remove(record.id);
-        } else if watch.came.contains(record.id) {
+        }
+        let came = watch.came.contains(record.id) || (whole && self.adopted.get(record.id) == Some(&record.triggered_at));
+        if came && is != Stage::Running {
             return false;
         }
         self.adopted.insert(record.id.to_owned(), record.triggered_at);

@@ -1,6 +1,7 @@
 //! Takes what workers say: introductions, outcomes, farewells.
 
 use super::outcome::{Failures, Judge};
+use super::recovery::Stage;
 use super::worker::{OpenChunk, Worker};
 use super::{Effects, Queue, Reply, WorkerId};
 use crate::backlog::{Replacement, Reserved, Settlement};
@@ -47,13 +48,17 @@ impl Queue {
         let mut open =
             OpenChunk { number: chunk.number, deliveries: Vec::new(), limit: 0, settled: 0, alone: false, failed: false };
         for (place, delivery) in chunk.deliveries.into_iter().take(count).enumerate() {
-            let runs = (finished..claimed).contains(&place);
-            let record = Record::decode(&delivery.record).ok().filter(|record| self.recovery.adopt(record, runs));
-            let taken = record.map(|record| {
-                let expires = record.expires.map(Wall);
+            let is = match place {
+                _ if place < finished => Stage::Finished,
+                _ if place < claimed => Stage::Running,
+                _ => Stage::Unclaimed,
+            };
+            let taken = Record::decode(&delivery.record).ok().and_then(|record| {
+                let (expires, whole) = (record.expires.map(Wall), delivery.only.is_none());
                 let rest = delivery.only.map(|only| Arc::new(Rest { only: Some(only.into()), history: Vec::new() }));
                 let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record.clone()) };
-                Reserved { token: delivery.token, delivery: taken }
+                let is_new = self.recovery.adopt(&record, is, whole, || taken.clone());
+                is_new.then_some(Reserved { token: delivery.token, delivery: taken })
             });
             match &taken {
                 Some(reserved) => effects.adopt.push(reserved.clone()),

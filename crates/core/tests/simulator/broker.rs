@@ -208,7 +208,8 @@ impl World {
         match next {
             Do::Adopt(reserved) => {
                 if !self.plan.durable {
-                    self.ledger.adopted(Record::decode(&reserved.delivery.record).unwrap().id, self.board.epoch);
+                    let id = Record::decode(&reserved.delivery.record).unwrap().id;
+                    self.ledger.adopted(id, reserved.delivery.only().is_none(), self.board.epoch);
                 }
                 self.backlog.adopt(&reserved);
             }

@@ -2,6 +2,7 @@
 
 use crate::plan::Plan;
 use proletarier_core::delivery::DeadLetter;
+use proletarier_core::failure::Failure;
 use proletarier_core::listener::{ListenerIndex, ListenerTable};
 use proletarier_core::record::Record;
 use std::collections::BTreeMap;
@@ -20,6 +21,10 @@ struct Tally {
     /// Losses of a slot: as many starts more than attempts are as they must be.
     uncounted: u32,
     running: Option<usize>,
+    /// It failed for good.
+    given_up: bool,
+    /// It failed, and is to be left alone until then.
+    pauses_until: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -30,8 +35,9 @@ struct Event {
     /// The broker that appended it last, and the one that last said that it is kept.
     appended: u64,
     accepted: u64,
-    /// The broker that took it over from a worker.
+    /// The broker that took it over from a worker; the same where the worker had the event for all of its listeners.
     adopted: u64,
+    told: u64,
     /// A worker died with it before it could tell a broker without memory. A client's copy, and what other workers tell of it, are all
     /// there is to go by, and may be too much.
     doubled: bool,
@@ -74,10 +80,15 @@ impl Ledger {
     }
 
     /// The broker takes it over from a worker.
-    pub fn adopted(&mut self, id: &str, epoch: u64) {
+    pub fn adopted(&mut self, id: &str, whole: bool, epoch: u64) {
         let event = self.events.get_mut(id).unwrap();
+        if whole {
+            event.told = epoch;
+        }
         assert!(event.appended != epoch || epoch == 0, "{id} was taken over, and taken in");
         event.adopted = epoch;
+        // It was due when the worker got it.
+        event.not_before = 0;
     }
 
     /// The broker says that the event is kept.
@@ -89,8 +100,10 @@ impl Ledger {
     }
 
     /// A copy of the event is taken in because nobody told of the event itself.
-    pub fn regained(&mut self, id: &str) {
-        self.events.get_mut(id).unwrap().doubled = true;
+    pub fn regained(&mut self, id: &str, epoch: u64) {
+        let event = self.events.get_mut(id).unwrap();
+        assert_ne!(event.told, epoch, "a copy of {id} is taken in, of which its worker had told");
+        event.doubled = true;
     }
 
     pub fn confirmed(&mut self, id: &str) {
@@ -99,7 +112,7 @@ impl Ledger {
 
     pub fn started(&mut self, id: &str, listener: ListenerIndex, slot: usize, attempt: u16, now: u64) {
         let event = self.events.get_mut(id).unwrap();
-        assert!(now >= event.not_before, "{id} was started before it was due");
+        assert!(now >= event.not_before || event.doubled, "{id} was started before it was due");
         if event.not_before == 0 && event.listeners.is_empty() {
             self.started.push(id.into());
         }
@@ -118,6 +131,8 @@ impl Ledger {
             return;
         }
         assert!(tally.starts <= u32::from(max) + tally.uncounted, "{} starts of {who} for {id}", tally.starts);
+        assert!(!tally.given_up, "{who} is tried again for {id}, which it gave up");
+        assert!(now >= tally.pauses_until, "{who} is tried again for {id} {} us too early", tally.pauses_until - now);
         if std::mem::take(&mut tally.done) {
             tally.reruns += 1;
             self.reruns += 1;
@@ -129,6 +144,20 @@ impl Ledger {
         let tally = self.tally(id, listener);
         tally.successes += 1;
         tally.done = true;
+    }
+
+    pub fn failed(&mut self, id: &str, listener: ListenerIndex, attempt: u16, failure: &Failure, now: u64) {
+        let tally = self.tally(id, listener);
+        tally.given_up = failure.kind.is_final();
+        tally.pauses_until = now + failure.retry_after.unwrap_or(Plan::pause(attempt));
+    }
+
+    /// A worker died that had the event in hand: of what its listeners failed may not be known, nor how long they wanted to be left alone.
+    pub fn hearsay(&mut self, id: &str) {
+        for tally in self.events.get_mut(id).unwrap().listeners.values_mut() {
+            tally.given_up = false;
+            tally.pauses_until = 0;
+        }
     }
 
     /// What the listener came to is in the scoreboard.
@@ -169,7 +198,9 @@ impl Ledger {
         }
         for (id, event) in &self.events {
             assert!(event.confirmed, "{id} was never confirmed");
-            if event.forgotten && event.accepted != epoch {
+            // A broker without memory has the whole event from a client or a worker. Where a worker has but a retry of it, what became of its
+            // other listeners is gone; to take in a client's copy would be to run that retry twice at once.
+            if event.forgotten && (event.accepted != epoch || (event.appended != epoch && event.told != epoch)) {
                 continue;
             }
             let letters = letters.remove(&id[..]).unwrap_or_default();

@@ -69,6 +69,15 @@ fn a_broker_may_die_at_any_step() {
     }
 }
 
+/// A broker without memory goes by what clients send again, and by what its workers tell.
+#[test]
+fn what_clients_send_again_and_workers_tell_is_one_event() {
+    for seed in 1..=300 {
+        let plan = Plan { clients: 2, hears: 10, broker_kills: 10, wild_steps: 200, ..Plan::quiet(seed, false) };
+        World::new(Plan { throws: 100, worker_kills: (seed % 2) as usize * 5, ..plan }).run();
+    }
+}
+
 #[test]
 fn one_worker_starts_events_in_their_order() {
     for seed in 1..=200 {

@@ -14,6 +14,8 @@ pub struct Plan {
     pub clients: usize,
     /// Events of each client.
     pub events: usize,
+    /// Of a thousand steps: a client hears what it is told. What it has not heard it sends again.
+    pub hears: usize,
     /// Whether the backlog, and what is known of sessions, survives the broker.
     pub durable: bool,
     /// Listeners that take every event.
@@ -25,6 +27,8 @@ pub struct Plan {
     pub worker_kills: usize,
     pub broker_kills: usize,
     pub stops: usize,
+    /// How long a delivery is said to take, in microseconds: how much a worker gets at once depends on it.
+    pub micros: u32,
     /// Of a thousand deaths: the slot can't be read.
     pub lost_slots: usize,
     /// Steps after which nothing is killed any more, so that the history comes to an end.
@@ -60,6 +64,7 @@ impl Plan {
             workers: 2,
             clients: 1,
             events: 6,
+            hears: 1_000,
             durable,
             wildcards: 0,
             throws: 0,
@@ -67,6 +72,7 @@ impl Plan {
             worker_kills: 0,
             broker_kills: 0,
             stops: 0,
+            micros: 1_000,
             lost_slots: 0,
             wild_steps: 400,
             at: None,
@@ -83,12 +89,14 @@ impl Plan {
             workers: 1 + dice.below(4),
             clients: 1 + dice.below(3),
             events: 1 + dice.below(8),
+            hears: if dice.chance(700) { 1_000 } else { dice.below(50) },
             wildcards: dice.below(3),
             throws,
             dies,
             worker_kills,
             broker_kills,
             stops,
+            micros: [1, 700, 1_000, 5_000][dice.below(4)],
             lost_slots: if dice.chance(800) { 0 } else { lost_slots },
             wild_steps: 50 + dice.below(450),
             ..Self::quiet(seed, dice.chance(500))
@@ -129,6 +137,12 @@ impl Plan {
 
     pub const fn rules() -> Rules {
         Rules { retry: policy(3), max_message: 1 << 20 }
+    }
+
+    /// The shortest pause after an attempt, in microseconds.
+    pub const fn pause(attempt: u16) -> u64 {
+        let pause = 800_000 << (attempt - 1);
+        if pause < 8_000_000 { pause } else { 8_000_000 }
     }
 
     pub fn max_attempts(table: &ListenerTable, listener: ListenerIndex) -> u16 {

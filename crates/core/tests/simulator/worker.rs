@@ -63,7 +63,8 @@ impl Worker {
     }
 
     fn settled(&mut self, through: u32) {
-        self.hand.retain(|held| !held.closed || held.chunk.number > through);
+        // Closed or not: what is settled whole has nothing left to claim, and must not be told to another broker as news.
+        self.hand.retain(|held| held.chunk.number > through);
     }
 
     /// Whether it has something to do, while the broker of this epoch reigns.
@@ -72,11 +73,11 @@ impl Worker {
         self.running.is_some() || !self.inbox.is_empty() || work || self.stops
     }
 
-    fn report(&mut self, number: u32, slot: &mut Slot) {
+    fn report(&mut self, number: u32, slot: &mut Slot, micros: u32) {
         let Some(held) = self.hand.iter().find(|held| held.chunk.number == number) else { return };
         let finished = slot.place(number).map_or(held.chunk.deliveries.len() as u16, |place| place.finished);
         let failures = held.failures.clone();
-        let report = Report { chunk: number, finished, closed: held.closed, micros: u32::from(finished) * 1000, failures };
+        let report = Report { chunk: number, finished, closed: held.closed, micros: u32::from(finished) * micros, failures };
         self.say(&WorkerFrame::Report(report));
     }
 
@@ -118,6 +119,10 @@ impl World {
                 _ => {}
             }
         }
+        // What it knew better than its slot may be lost with it.
+        for delivery in worker.hand.iter().flat_map(|held| &held.chunk.deliveries) {
+            self.ledger.hearsay(Record::decode(&delivery.record).unwrap().id);
+        }
         self.board.slots[number].state = State::Dead;
         // What it sent is on its way, with its death behind it or before it.
         self.last_reports[number] = worker.to_broker.clone();
@@ -157,8 +162,9 @@ impl World {
                         return false;
                     }
                 };
-                if failure.is_none() {
-                    self.ledger.succeeded(&running.id, listener);
+                match &failure {
+                    None => self.ledger.succeeded(&running.id, listener),
+                    Some(failure) => self.ledger.failed(&running.id, listener, running.attempt, failure, self.now.mono.0),
                 }
                 Step::Ended(listener, failure)
             }
@@ -187,7 +193,7 @@ impl World {
                     worker.in_hand(chunk).is_some_and(|held| held.failures.iter().any(|failed| failed.delivery == place));
                 slot.place(chunk).unwrap().marks = marks;
                 if failed || self.dice.chance(300) {
-                    worker.report(chunk, slot);
+                    worker.report(chunk, slot, self.plan.micros);
                 }
                 return true;
             }
@@ -223,7 +229,7 @@ impl World {
                 if let Some(held) = worker.in_hand(chunk) {
                     held.closed = true;
                 }
-                worker.report(chunk, slot);
+                worker.report(chunk, slot, self.plan.micros);
             }
         }
         true
@@ -259,7 +265,10 @@ impl World {
             }
             BrokerFrame::Chunk(_) => {}
             BrokerFrame::Settled(through) => worker.settled(through),
-            BrokerFrame::Enquire(epoch) if epoch != worker.epoch && !worker.leaving => self.introduce(number, worker, epoch),
+            // The question of a broker that is gone is not answered: the one after it would hear the answer, and not the next.
+            BrokerFrame::Enquire(epoch) if epoch == self.board.epoch && epoch != worker.epoch && !worker.leaving => {
+                self.introduce(number, worker, epoch);
+            }
             BrokerFrame::Enquire(_) => {}
             BrokerFrame::Revoke(_) => panic!("asked for what the scoreboard tells"),
         }
@@ -295,7 +304,7 @@ impl World {
         }
         let numbers: Vec<_> = worker.hand.iter().map(|held| held.chunk.number).collect();
         for chunk in numbers {
-            worker.report(chunk, slot);
+            worker.report(chunk, slot, self.plan.micros);
         }
         worker.say(&WorkerFrame::Leaving);
         worker.leaving = true;

@@ -181,12 +181,13 @@ impl World {
         let mut actions = std::mem::take(&mut self.actions);
         actions.clear();
         let wild = self.steps <= self.plan.wild_steps;
+        let hears = !wild || self.dice.chance(self.plan.hears);
         for (number, client) in self.clients.iter().enumerate() {
             let mut may = |action: Action, is: bool| actions.extend(is.then_some(action));
             may(Action::Publish(number), client.left > 0 && self.broker.is_some());
             may(Action::SendAgain(number), client.meets && self.broker.is_some());
             may(Action::SendCopy(number), wild && self.broker.is_some() && self.steps.is_multiple_of(8));
-            may(Action::ClientHears(number), !client.inbox.is_empty());
+            may(Action::ClientHears(number), hears && !client.inbox.is_empty());
             may(Action::HearClient(number), self.broker.is_some() && !client.to_broker.is_empty());
         }
         for (number, slot) in self.board.slots.iter().enumerate() {
@@ -260,7 +261,7 @@ impl World {
                     let before = broker.effects.append.len();
                     broker.queue.handle_tick(self.now, &mut broker.effects);
                     for regained in &broker.effects.append[before..] {
-                        self.ledger.regained(Record::decode(&regained.record).unwrap().id);
+                        self.ledger.regained(Record::decode(&regained.record).unwrap().id, self.board.epoch);
                     }
                 }
             }

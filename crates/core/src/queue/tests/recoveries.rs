@@ -110,6 +110,51 @@ fn a_copy_of_what_runs_is_the_last_resort() {
 }
 
 #[test]
+fn a_copy_of_what_ran_and_is_finished_when_its_worker_tells_is_one_too_many() {
+    let mut rig = recovering(&["a"]);
+    rig.publish_batch(batch(1, [record("a", "x")]));
+    // Workers introduce themselves between deliveries: what they were seen to run is finished then.
+    introduce(&mut rig, held(&["a"], 1, 1, Vec::new()));
+    rig.queue.recovered();
+    assert_eq!(rig.queue.poll_timeout(rig.now), None);
+    rig.pass(0);
+    assert!(rig.chunks().is_empty());
+    assert_eq!((rig.queue.counters().accepted, rig.queue.counters().done), (0, 1));
+}
+
+#[test]
+fn what_two_workers_have_from_two_brokers_is_one_event() {
+    // One was seen to run it: what the other has not claimed waits for the word of the first.
+    let mut rig = recovering(&["a"]);
+    introduce(&mut rig, held(&["a"], 0, 0, Vec::new()));
+    assert!(rig.chunks().is_empty());
+    rig.ready(
+        2,
+        Ready {
+            hello: Hello { listeners: vec![spec("l", "x")], ..Hello::default() },
+            held: vec![held(&["a"], 1, 1, Vec::new())],
+        },
+    );
+    rig.queue.recovered();
+    rig.pass(0);
+    assert!(rig.chunks().is_empty());
+    assert_eq!((rig.queue.counters().accepted, rig.queue.counters().done), (0, 1));
+
+    // It died instead.
+    let mut rig = recovering(&["a"]);
+    introduce(&mut rig, held(&["a"], 0, 0, Vec::new()));
+    rig.queue.recovered();
+    rig.pass(0);
+    assert_eq!(ids(&rig.chunk()), ["a"]);
+
+    // Both have it unclaimed.
+    let mut rig = recovering(&[]);
+    introduce(&mut rig, held(&["a"], 0, 0, Vec::new()));
+    introduce(&mut rig, held(&["a"], 0, 0, Vec::new()));
+    assert_eq!(rig.chunks().len(), 1);
+}
+
+#[test]
 fn only_events_from_before_are_watched_for() {
     let mut rig = recovering(&[]);
     let fresh = |number: u64| {
