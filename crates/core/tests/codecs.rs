@@ -225,6 +225,7 @@ impl Dice {
             }),
             _ => {
                 let hello = Hello {
+                    epoch: self.number(),
                     slot: self.word(),
                     incarnation: self.word(),
                     generation: self.word(),

@@ -134,7 +134,7 @@ pub struct Confirmation {
 /// The broker's greeting to each connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Welcome {
-    /// Which of its daemon's brokers it is, from 1.
+    /// Another number for each broker process.
     pub epoch: u64,
     /// The largest record that the broker takes, in bytes.
     pub max_message: u32,

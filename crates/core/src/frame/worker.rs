@@ -26,6 +26,9 @@ pub struct Hello {
     pub generation: u32,
     /// Its process id.
     pub pid: u32,
+    /// The broker that it answers: one that came meanwhile has asked for itself.
+    #[serde(default)]
+    pub epoch: u64,
     /// The number of the last chunk that it had, 0 for none: a broker numbers on from there.
     #[serde(default)]
     pub last_chunk: u32,

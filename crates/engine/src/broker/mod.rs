@@ -50,7 +50,7 @@ pub struct Post<'a> {
     pub scoreboard: &'a Scoreboard,
     /// To the other processes.
     pub ties: &'a Ties,
-    /// Which broker this is, from 1.
+    /// Which broker this is.
     pub epoch: u64,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Broker<'a> {
         let alive: Vec<_> = post.scoreboard.slots().filter(|(_, slot)| slot.state() == State::Working).collect();
         let mut queue = Queue::new(rules);
         let backlog = Memory::new(post.epoch);
-        if post.epoch > 1 && !backlog.capabilities().survives_broker {
+        if !alive.is_empty() && !backlog.capabilities().survives_broker {
             queue = queue.recovering(alive.iter().filter_map(|(_, slot)| slot.running_event()));
         }
         let awaited = alive.iter().map(|(number, slot)| peers::local_id(*number, slot.incarnation())).collect();

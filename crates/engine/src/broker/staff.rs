@@ -39,6 +39,8 @@ impl Broker<'_> {
             return;
         }
         match (known, WorkerFrame::decode(frame)) {
+            // An answer to the broker before: the worker is asked for its answer to this one.
+            (None, Ok(WorkerFrame::Ready(ready))) if ready.hello.epoch != self.post.epoch => self.enquire(address),
             (None, Ok(WorkerFrame::Ready(ready))) => self.welcome(address, ready, now),
             (Some(_), Ok(WorkerFrame::Ready(_) | WorkerFrame::Heartbeat)) => {}
             (Some(id), Ok(WorkerFrame::Report(report))) => self.queue.handle_report(id, &report, now, &mut self.effects),

@@ -10,6 +10,7 @@ mod slot;
 
 pub use slot::{Slot, State};
 
+use crate::clock;
 use map::Map;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -22,7 +23,7 @@ const MAGIC: u64 = u64::from_be_bytes(*b"PROLSCO\x01");
 struct Head {
     magic: AtomicU64,
     slots: AtomicU64,
-    /// The broker's epoch: how many brokers there were.
+    /// The broker's epoch: one more for each.
     epoch: AtomicU64,
     /// The epoch of the latest broker that has bound its sockets.
     broker_ready: AtomicU64,
@@ -47,6 +48,8 @@ impl Scoreboard {
         let bytes = size_of::<Head>() + slots * size_of::<Slot>();
         let board = Self { map: Map::create(file, bytes)?, slots };
         board.head().slots.store(slots as u64, Ordering::Relaxed);
+        // Begun anywhere, so that workers elsewhere tell this daemon's brokers from those of the one before it. Tokens have 24 bits for the epoch.
+        board.head().epoch.store(clock::random() >> 41, Ordering::Relaxed);
         board.head().magic.store(MAGIC, Ordering::Release);
         Ok(board)
     }

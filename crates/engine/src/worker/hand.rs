@@ -75,9 +75,9 @@ impl Hand {
         self.last
     }
 
-    /// The broker has settled what was reported on chunks up to this one.
+    /// The broker has settled all of the chunks up to this one. Closed or not, they are over: the next broker must not be told of them.
     pub fn settled(&mut self, through: u32) {
-        while self.chunks.front().is_some_and(|chunk| chunk.closed && chunk.number <= through) {
+        while self.chunks.front().is_some_and(|chunk| chunk.number <= through) {
             self.chunks.pop_front();
         }
     }

@@ -25,11 +25,11 @@ impl Worker<'_> {
             self.slot.finish(number, place);
             let before = now;
             now = clock::mono().0;
-            if let Some(chunk) = self.hand.current() {
+            if let Some(chunk) = self.hand.chunk(number) {
                 chunk.micros += now - before;
             }
             if failed || now - self.reported > REPORT_AFTER {
-                self.report(now);
+                self.report_chunk(number, now);
                 self.hear();
             }
             if self.should_stop_soon() {
@@ -41,7 +41,7 @@ impl Worker<'_> {
         }
         // Nothing is left to claim, or there is no room for more outcomes: what is left goes back.
         self.slot.give_back(number);
-        if let Some(chunk) = self.hand.current() {
+        if let Some(chunk) = self.hand.chunk(number) {
             chunk.closed = true;
         }
         self.report_chunk(number, now);
@@ -50,12 +50,6 @@ impl Worker<'_> {
     /// Signals stay pending for the loop to take.
     fn should_stop_soon(&self) -> bool {
         self.signals.is_pending() || self.post.scoreboard.is_retired(self.post.zygote) || super::orphan::is_orphan()
-    }
-
-    fn report(&mut self, now: u64) {
-        if let Some(number) = self.hand.current().map(|chunk| chunk.number) {
-            self.report_chunk(number, now);
-        }
     }
 
     fn report_chunk(&mut self, number: u32, now: u64) {

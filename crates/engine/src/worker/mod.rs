@@ -201,7 +201,12 @@ impl<'a> Worker<'a> {
             }
             return;
         }
+        if self.post.host.is_empty() && epoch != self.post.scoreboard.epoch() {
+            // From a broker that is gone: the one that came after asks for itself.
+            return;
+        }
         let hello = Hello {
+            epoch,
             slot: self.post.slot,
             incarnation: self.slot.incarnation(),
             generation: self.post.generation,

@@ -157,3 +157,17 @@ fn connections_that_are_cut_lose_nothing() {
     workers.stop();
     broker.stop();
 }
+
+#[test]
+fn workers_meet_a_broker_whose_whole_daemon_started_anew() {
+    let (lab, _) = apart();
+    let (mut first, mut workers) = (broker(&lab), workers(&lab));
+    let id = lab.trigger("one", &json!({ "n": 1 }));
+    wait_all(&lab, [&id]);
+    first.stop();
+    let mut second = broker(&lab);
+    let id = lab.trigger("one", &json!({ "n": 2 }));
+    wait_all(&lab, [&id]);
+    workers.stop();
+    second.stop();
+}

@@ -138,8 +138,9 @@ fn listeners() -> Vec<ListenerSpec> {
     all.map(spec).into()
 }
 
-fn worker_frames(remote: bool) -> Vec<Vec<u8>> {
-    let hello = Hello { slot: 7, incarnation: 1, generation: 1, pid: 1, remote, listeners: listeners(), ..Hello::default() };
+fn worker_frames(remote: bool, epoch: u64) -> Vec<Vec<u8>> {
+    let hello =
+        Hello { epoch, slot: 7, incarnation: 1, generation: 1, pid: 1, remote, listeners: listeners(), ..Hello::default() };
     let report = Report { chunk: 1, finished: 1, closed: true, micros: 10, failures: Vec::new() };
     [
         WorkerFrame::Ready(Ready { hello, held: Vec::new() }),
@@ -159,7 +160,7 @@ fn mutated_frames_of_a_stranger_at_the_workers_socket_hurt_nobody() {
     let context = zmq::Context::new();
     // An address as a worker's of this machine, in a slot that nobody has.
     let socket = dealer(&context, &lab.endpoint("workers.sock"), Some("W.7.1"));
-    bombard(&lab, &socket, &worker_frames(false), 2);
+    bombard(&lab, &socket, &worker_frames(false, 1), 2);
 }
 
 #[test]
@@ -168,8 +169,8 @@ fn mutated_frames_of_a_worker_that_is_known_hurt_no_other() {
     let context = zmq::Context::new();
     let socket = dealer(&context, &lab.endpoint("workers.sock"), Some("Wfar.7.1"));
     // It introduces itself as remote workers do, and wants nothing: so that none of the events is its own.
-    let frames = worker_frames(true);
     let daemon = lab.daemon();
+    let frames = worker_frames(true, lab.number("epoch"));
     socket.send(&frames[0], 0).unwrap();
     socket.send(&frames[2], 0).unwrap();
     until_true("it is known", || lab.number("workers") == 3);
@@ -275,7 +276,8 @@ fn control_requests_are_answered_to_both_kinds_of_socket() {
     let socket = dealer(&context, &lab.endpoint("control.sock"), None);
     socket.send("{\"command\":\"status\"}", 0).unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&socket.recv_bytes(0).unwrap()).unwrap();
-    assert_eq!((&answer["workers"], &answer["epoch"]), (&json!(2), &json!(1)));
+    assert_eq!(answer["workers"], 2);
+    assert!(answer["epoch"].is_u64(), "{answer}");
     socket.send("{\"command\":\"no such\"}", 0).unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&socket.recv_bytes(0).unwrap()).unwrap();
     assert!(answer["error"].as_str().unwrap().contains("no such"), "{answer}");
