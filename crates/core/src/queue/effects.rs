@@ -26,7 +26,7 @@ pub enum Reply {
         through: u32,
         /// Whether it is to be told at once: it is leaving and waits for nothing but this, or something failed. An idle worker would bring a
         /// settled failure to the next broker however old it is, and one whose backlog is volatile would try again what has succeeded since.
-        leaving: bool,
+        at_once: bool,
     },
     /// To the scoreboard: all that the dead worker had is settled, and its slot may be used again.
     Buried(WorkerId),

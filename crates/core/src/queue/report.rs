@@ -72,7 +72,8 @@ impl Queue {
             }
         }
         open.limit = open.deliveries.len();
-        settle_prefix(&mut open, finished, &held.failures, &self.rules, &worker.table, now, &mut self.counters, effects);
+        let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
+        settle_prefix(&mut open, finished, &held.failures, &judge, &mut self.counters, effects);
         worker.chunks.push_back(open);
     }
 
@@ -84,7 +85,8 @@ impl Queue {
         let Some(open) = worker.chunks.iter_mut().find(|open| open.number == report.chunk) else { return };
         let finished = usize::from(report.finished);
         self.pace.observe(finished, report.micros);
-        settle_prefix(open, finished, &report.failures, &self.rules, &worker.table, now, &mut self.counters, effects);
+        let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
+        settle_prefix(open, finished, &report.failures, &judge, &mut self.counters, effects);
         if report.closed {
             let rest = open.cut(finished);
             self.give_back(rest);
@@ -110,7 +112,7 @@ impl Queue {
             effects.at_once.extend(chunks.map(|chunk| Reply::TakeBack(id, chunk.number)));
             if worker.chunks.is_empty() {
                 let through = worker.next_chunk - 1;
-                effects.after.push(Reply::Settled { worker: id, through, leaving: true });
+                effects.after.push(Reply::Settled { worker: id, through, at_once: true });
             }
         }
     }
@@ -120,25 +122,21 @@ impl Queue {
         let Some(worker) = self.workers.get_mut(&id) else { return };
         worker.recount();
         if let Some((through, failed)) = worker.forget_closed() {
-            let leaving = failed || (worker.leaving && worker.chunks.is_empty());
-            effects.after.push(Reply::Settled { worker: id, through, leaving });
+            let at_once = failed || (worker.leaving && worker.chunks.is_empty());
+            effects.after.push(Reply::Settled { worker: id, through, at_once });
         }
     }
 }
 
 /// Settles the deliveries of a chunk up to `finished` that are not settled yet.
-#[allow(clippy::too_many_arguments)]
 fn settle_prefix(
     open: &mut OpenChunk,
     finished: usize,
     failures: &[FailedListener],
-    rules: &super::Rules,
-    table: &ListenerTable,
-    now: Now,
+    judge: &Judge<'_>,
     counters: &mut super::Counters,
     effects: &mut Effects,
 ) {
-    let judge = Judge { retry: &rules.retry, table, now };
     for place in open.settled..finished.min(open.deliveries.len()) {
         let Some(reserved) = open.deliveries[place].take() else { continue };
         let failed = || failures.iter().filter(|failed| usize::from(failed.delivery) == place);

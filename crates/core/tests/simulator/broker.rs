@@ -247,10 +247,10 @@ impl World {
                 let Some(settled) = broker.peers.get(&worker).copied() else { return };
                 self.offer(worker, hand_out, settled);
             }
-            Reply::Settled { worker, through, leaving } => {
+            Reply::Settled { worker, through, at_once } => {
                 let Some(settled) = broker.peers.get_mut(&worker) else { return };
                 *settled = through;
-                if leaving && let Some(worker) = &mut self.workers[slot(worker)] {
+                if at_once && let Some(worker) = &mut self.workers[slot(worker)] {
                     worker.inbox.push_back(encoded(|out| BrokerFrame::Settled(through).encode(out)));
                 }
             }

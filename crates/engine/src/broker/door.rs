@@ -30,13 +30,23 @@ impl Door {
 }
 
 impl Broker<'_> {
+    /// What it may be that can't get in.
+    const fn hint(&self) -> &'static str {
+        if self.post.settings.broker.curve.is_some() {
+            "a peer could not shake hands: it has another CURVE key than broker.curve.public, or it is the original's client, or another PUSH socket: \
+             set broker.pull to an endpoint for these"
+        } else {
+            "a peer could not shake hands: if it is the original's client, or another PUSH socket, set broker.pull to an endpoint for these"
+        }
+    }
+
     /// Takes in who came to the clients' socket, and who left it.
     pub(super) fn watch_the_door(&mut self) {
         while let Some(arrival) = self.sockets.arrivals.arrival() {
             if self.door.sees(arrival) {
                 self.malformed += 1;
-                let words = "a peer could not shake hands: if it is the original's client, or another PUSH socket, set broker.pull to an endpoint for these";
-                self.notices.malformed("the clients' socket (broker.bind)", &words);
+                let hint = self.hint();
+                self.notices.malformed("the door of the clients' socket (broker.bind)", &hint);
             }
         }
     }

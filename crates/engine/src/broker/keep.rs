@@ -91,10 +91,10 @@ impl Broker<'_> {
                 self.sockets.clients.send_to(&client, &self.frame);
             }
             Reply::Chunk(worker, hand_out) => self.send_chunk(worker, &hand_out),
-            Reply::Settled { worker, through, leaving } => {
+            Reply::Settled { worker, through, at_once } => {
                 if let Some(peer) = self.peers.get_mut(worker) {
                     peer.settled = through;
-                    if leaving {
+                    if at_once {
                         self.tell_worker(worker, &BrokerFrame::Settled(through));
                     }
                 }

@@ -7,10 +7,10 @@ use proletarier_core::delivery::DeadLetter;
 use proletarier_core::failure::FailureKind;
 use proletarier_core::record::Record;
 use proletarier_core::time::Mono;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
-/// At most one line about malformed frames in so many microseconds.
+/// At most one line about what one source sends in so many microseconds. By source: garbage from one must not hide a hint about another.
 const PAUSE: u64 = 10_000_000;
 /// Event names that were warned about; beyond this many nobody reads on.
 const MAX_NAMES: usize = 1_000;
@@ -18,9 +18,15 @@ const MAX_NAMES: usize = 1_000;
 /// What was told so far.
 #[derive(Default)]
 pub(super) struct Notices {
-    malformed_told: Option<Mono>,
-    malformed_since: u64,
+    malformed: HashMap<&'static str, Told>,
     unheard: HashSet<String>,
+}
+
+/// What was told of one source.
+#[derive(Default)]
+struct Told {
+    at: Option<Mono>,
+    since: u64,
 }
 
 impl Notices {
@@ -49,14 +55,14 @@ impl Notices {
     }
 
     /// A frame could not be read.
-    pub fn malformed(&mut self, from: &str, error: &dyn Display) {
-        self.malformed_since += 1;
+    pub fn malformed(&mut self, from: &'static str, error: &dyn Display) {
+        let told = self.malformed.entry(from).or_default();
+        told.since += 1;
         let now = clock::mono();
-        if self.malformed_told.is_none_or(|told| now.since(told) > PAUSE) {
-            let fields: [(&str, &dyn Display); 3] = [("from", &from), ("error", error), ("count", &self.malformed_since)];
+        if told.at.is_none_or(|at| now.since(at) > PAUSE) {
+            let fields: [(&str, &dyn Display); 3] = [("from", &from), ("error", error), ("count", &told.since)];
             log::line(Level::Warning, "what came could not be read, and is dropped", &fields);
-            self.malformed_told = Some(now);
-            self.malformed_since = 0;
+            *told = Told { at: Some(now), since: 0 };
         }
     }
 }

@@ -55,7 +55,7 @@ fn what_is_unrecoverable_is_dead_at_once() {
     let failure = Failure { retry_after: Some(1), ..Failure::new(FailureKind::Unrecoverable, "E", "never") };
     rig.report(1, 1, 1, true, vec![failed(0, 0, failure.clone())]);
     assert_eq!(rig.dead()[0].reason(), Some(&failure));
-    assert!(matches!(&rig.said[..], [Reply::Dead(_), Reply::Settled { through: 1, leaving: true, .. }]), "told at once");
+    assert!(matches!(&rig.said[..], [Reply::Dead(_), Reply::Settled { through: 1, at_once: true, .. }]), "told at once");
     assert!(rig.waiting().is_empty());
 }
 
@@ -130,7 +130,7 @@ fn a_worker_that_leaves_is_told_when_all_it_did_is_settled() {
     rig.keep();
     assert_eq!((rig.queue.ready(), rig.said.len()), (2, 0), "it gets nothing more");
     rig.report(1, 1, 1, true, Vec::new());
-    assert_eq!(rig.said, [Reply::Settled { worker: 1, through: 1, leaving: true }]);
+    assert_eq!(rig.said, [Reply::Settled { worker: 1, through: 1, at_once: true }]);
     rig.queue.handle_death(1, None, rig.now, &mut rig.effects);
     assert_eq!(rig.queue.counters().deaths, 0, "it left");
     rig.join(2, vec![spec("a", "x")]);
@@ -144,5 +144,5 @@ fn a_worker_that_leaves_with_nothing_in_hand_is_told_at_once() {
     rig.said.clear();
     rig.queue.handle_leaving(1, &mut rig.effects);
     rig.keep();
-    assert_eq!(rig.said, [Reply::Settled { worker: 1, through: 1, leaving: true }]);
+    assert_eq!(rig.said, [Reply::Settled { worker: 1, through: 1, at_once: true }]);
 }

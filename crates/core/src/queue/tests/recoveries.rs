@@ -37,7 +37,7 @@ fn outcomes_are_settled_the_running_one_is_kept_and_the_rest_goes_out() {
     assert_eq!((counts.reserved, counts.parked, rig.queue.counters().done), (3, 1, 1));
     rig.report(1, 7, 3, true, Vec::new());
     assert_eq!(rig.queue.counters().done, 2);
-    assert!(rig.said.contains(&Reply::Settled { worker: 1, through: 7, leaving: true }), "{:?}", rig.said);
+    assert!(rig.said.contains(&Reply::Settled { worker: 1, through: 7, at_once: true }), "{:?}", rig.said);
 }
 
 #[test]
