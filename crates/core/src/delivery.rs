@@ -29,6 +29,15 @@ pub struct SpentAttempt {
 /// Most attempts that a history keeps; the first and the latest stay.
 pub const MAX_HISTORY: usize = 16;
 
+/// The key of which at most one event waits or runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unique {
+    /// The key.
+    pub key: Arc<str>,
+    /// Not held beyond this moment.
+    pub until: Wall,
+}
+
 /// What only few deliveries have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rest {
@@ -36,6 +45,8 @@ pub struct Rest {
     pub only: Option<Arc<[String]>>,
     /// The attempts spent so far.
     pub history: Vec<SpentAttempt>,
+    /// The key that the event holds.
+    pub unique: Option<Unique>,
 }
 
 /// An attempt, to come or under way. A fresh event's has no [`Rest`], so that it costs no allocation.
@@ -74,10 +85,16 @@ impl Delivery {
         self.rest.as_ref().map_or(&[], |rest| &rest.history)
     }
 
+    /// The key that the event holds.
+    #[must_use]
+    pub fn unique(&self) -> Option<&Unique> {
+        self.rest.as_ref()?.unique.as_ref()
+    }
+
     /// The same event for these listeners alone, as the same attempt, at once.
     #[must_use]
     pub fn for_listeners(&self, only: Vec<String>) -> Self {
-        let rest = Rest { only: Some(only.into()), history: self.history().to_vec() };
+        let rest = Rest { only: Some(only.into()), ..self.rest.as_deref().cloned().unwrap_or_default() };
         Self { due: None, rest: Some(Arc::new(rest)), ..self.clone() }
     }
 

@@ -382,7 +382,9 @@ fn no_worker_makes_the_queue_panic() {
         let (mut dice, now) = (dice.borrow_mut(), Now::default());
         let id = dice.below(3) as u64;
         match WorkerFrame::decode(bytes) {
-            Ok(WorkerFrame::Ready(ready)) => drop(queue.handle_ready(id, ready, now, effects)),
+            Ok(WorkerFrame::Ready(ready)) => {
+                drop(queue.handle_ready(id, ready, &mut |held| Some(held.delivery.clone()), now, effects))
+            }
             Ok(WorkerFrame::Report(report)) => queue.handle_report(id, &report, now, effects),
             Ok(WorkerFrame::Leaving) => queue.handle_leaving(id, effects),
             Ok(WorkerFrame::Revoked { chunk, limit }) => queue.handle_taken_back(id, chunk, limit, now, effects),

@@ -1,6 +1,6 @@
 //! Provides the suite that every adapter of the backlog port passes. Each rule of the port is one function; a broken one panics with its name.
 
-use super::{Backlog, Completion, Replacement, Reserved, Settlement};
+use super::{Backlog, Completion, Counts, Replacement, Reserved, Settlement, Waits};
 use crate::delivery::{DeadLetter, Delivery, Due};
 use crate::time::{Mono, Now, Wall};
 use bytes::Bytes;
@@ -14,8 +14,13 @@ pub fn check<B: Backlog>(make: impl Fn() -> B) {
     settles_with_replacements(&mut make());
     parks_until_due(&mut make());
     ignores_unknown_tokens(&mut make());
-    adopts_hand_outs(&mut make());
-    keeps_and_takes_dead_letters(&mut make());
+    keeps_replays_and_discards_dead_letters(&mut make());
+    lists_and_cancels_what_waits(&mut make());
+    gives_what_became_due_its_share(&mut make());
+    tells_when_all_is_synced(&mut make());
+    if !make().capabilities().survives_broker {
+        adopts_what_it_never_had(&mut make());
+    }
 }
 
 const NOW: Now = Now { mono: Mono(1_000), wall: Wall(1_000_000), dice: 0 };
@@ -25,7 +30,7 @@ fn delivery(name: &str) -> Delivery {
 }
 
 fn append<B: Backlog>(backlog: &mut B, deliveries: impl IntoIterator<Item = Delivery>) {
-    let ticket = backlog.append(&mut deliveries.into_iter().collect(), NOW);
+    let ticket = backlog.append(&mut deliveries.into_iter().map(Into::into).collect(), NOW);
     finish(backlog, ticket);
 }
 
@@ -66,7 +71,7 @@ fn gives_out_in_order_and_once<B: Backlog>(backlog: &mut B) {
     for reserved in second.iter().chain(&first) {
         settle(backlog, reserved.token, Settlement::Done);
     }
-    assert_eq!(backlog.counts(), super::Counts::default(), "nothing is left of what is done");
+    assert_eq!(backlog.counts(), Counts::default(), "nothing is left of what is done");
 }
 
 fn settles_with_replacements<B: Backlog>(backlog: &mut B) {
@@ -76,7 +81,7 @@ fn settles_with_replacements<B: Backlog>(backlog: &mut B) {
     let letter = DeadLetter { delivery: reserved.delivery.for_listeners(vec!["m".into()]), at: 5 };
     let replacements = vec![Replacement::Delivery(retry.clone()), Replacement::Dead(letter)];
     settle(backlog, reserved.token, Settlement::Replace(replacements));
-    assert_eq!(backlog.counts(), super::Counts { pending: 1, dead: 1, ..Default::default() }, "both are kept");
+    assert_eq!(backlog.counts(), Counts { pending: 1, dead: 1, bytes: 1, ..Default::default() }, "both are kept");
     assert_eq!(fetch(backlog, 1)[0].delivery, retry, "a replacement comes back as it was");
 }
 
@@ -100,10 +105,10 @@ fn ignores_unknown_tokens<B: Backlog>(backlog: &mut B) {
     settle(backlog, reserved.token + 1, replacement());
     settle(backlog, reserved.token, Settlement::Done);
     settle(backlog, reserved.token, replacement());
-    assert_eq!(backlog.counts(), super::Counts::default(), "a late outcome changes nothing");
+    assert_eq!(backlog.counts(), Counts::default(), "a late outcome changes nothing");
 }
 
-fn adopts_hand_outs<B: Backlog>(backlog: &mut B) {
+fn adopts_what_it_never_had<B: Backlog>(backlog: &mut B) {
     let held = Reserved { token: 77, delivery: delivery("held") };
     backlog.adopt(&held);
     assert!(fetch(backlog, 1).is_empty(), "what a worker holds is reserved");
@@ -111,15 +116,73 @@ fn adopts_hand_outs<B: Backlog>(backlog: &mut B) {
     assert_eq!(names(&fetch(backlog, 1)), [b"held"]);
 }
 
-fn keeps_and_takes_dead_letters<B: Backlog>(backlog: &mut B) {
-    append(backlog, ["a", "b"].map(delivery));
-    for reserved in fetch(backlog, 2) {
+fn letters<B: Backlog>(backlog: &mut B, names: impl IntoIterator<Item = &'static str>) -> Vec<(u64, DeadLetter)> {
+    append(backlog, names.into_iter().map(delivery));
+    for reserved in fetch(backlog, 100) {
         let letter = DeadLetter { delivery: reserved.delivery, at: 9 };
         settle(backlog, reserved.token, Settlement::Replace(vec![Replacement::Dead(letter)]));
     }
-    let first = backlog.dead(0, 1);
-    let second = backlog.dead(first[0].0, 5);
-    assert_eq!((&first[0].1.delivery.record[..], &second[0].1.delivery.record[..]), (&b"a"[..], &b"b"[..]));
-    assert_eq!(backlog.take_dead(&[first[0].0, 12_345]).len(), 1);
-    assert_eq!(backlog.counts().dead, 1);
+    backlog.dead(0, 100).items
+}
+
+fn keeps_replays_and_discards_dead_letters<B: Backlog>(backlog: &mut B) {
+    let all = letters(backlog, ["a", "b", "c"]);
+    assert_eq!(all.iter().map(|(_, letter)| &letter.delivery.record[..]).collect::<Vec<_>>(), [b"a", b"b", b"c"], "order");
+    let (mut paged, mut after) = (Vec::new(), Some(0));
+    while let Some(token) = after {
+        let page = backlog.dead(token, 1);
+        paged.extend(page.items);
+        after = page.next;
+    }
+    assert_eq!(paged, all, "pages are the list");
+    settle(backlog, all[0].0, Settlement::Done);
+    settle(backlog, all[0].0, Settlement::Replace(vec![Replacement::Delivery(delivery("x"))]));
+    settle(backlog, all[1].0, Settlement::Replace(vec![Replacement::Delivery(delivery("again"))]));
+    assert_eq!(backlog.dead(0, 100).items, all[2..], "discarded and replayed ones are gone");
+    assert_eq!(names(&fetch(backlog, 9)), [b"again"], "a replay goes out, once");
+}
+
+fn lists_and_cancels_what_waits<B: Backlog>(backlog: &mut B) {
+    append(backlog, ["a", "b"].map(delivery));
+    append(backlog, [Delivery { due: Some(Due::At(NOW.wall.plus(9))), ..delivery("later") }]);
+    let reserved = fetch(backlog, 1).remove(0);
+    let (mut listed, mut after) = (Vec::new(), Some(0));
+    while let Some(token) = after {
+        let page = backlog.waiting(token, 1);
+        listed.extend(page.items);
+        after = page.next;
+    }
+    let seen: Vec<_> = listed.iter().map(|waiting| (&waiting.delivery.record[..], waiting.waits)).collect();
+    assert_eq!(seen, [(&b"a"[..], Waits::Reserved), (b"b", Waits::Pending), (b"later", Waits::Parked)]);
+    for waiting in listed {
+        settle(backlog, waiting.token, Settlement::Done);
+    }
+    assert_eq!(backlog.counts(), Counts { reserved: 1, ..Counts::default() }, "what is reserved can't be cancelled");
+    assert_eq!(backlog.promote(Now { wall: NOW.wall.plus(10), ..NOW }), None);
+    assert!(fetch(backlog, 9).is_empty(), "what is cancelled never goes out");
+    settle(backlog, reserved.token, Settlement::Done);
+}
+
+fn gives_what_became_due_its_share<B: Backlog>(backlog: &mut B) {
+    append(backlog, ["a", "b", "c", "d"].map(delivery));
+    let due = |name| Delivery { due: Some(Due::At(NOW.wall.plus(1))), ..delivery(name) };
+    append(backlog, ["1", "2", "3"].map(due));
+    backlog.promote(Now { wall: NOW.wall.plus(1), ..NOW });
+    assert_eq!(names(&fetch(backlog, 4)), [b"1", b"2", b"a", b"b"]);
+    assert_eq!(names(&fetch(backlog, 4)), [b"3", b"c", b"d"]);
+}
+
+fn tells_when_all_is_synced<B: Backlog>(backlog: &mut B) {
+    let ticket = backlog.append(&mut vec![delivery("a").into()], NOW);
+    backlog.sync();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match backlog.poll() {
+            Some(Completion::Synced(synced)) if synced >= ticket => return,
+            Some(Completion::Done(_)) => {}
+            // It may be another thread that syncs.
+            None if std::time::Instant::now() < deadline => std::thread::yield_now(),
+            other => panic!("waited for a sync, got {other:?}"),
+        }
+    }
 }

@@ -1,29 +1,41 @@
-//! Provides the backlog that lives in the broker's memory: as fast as can be, gone with the process.
+//! Provides the backlog that lives in the broker's memory: as fast as can be, gone with the process. It is also the model that other
+//! adapters are compared with.
 
-use super::{Backlog, Capabilities, Completion, Counts, Replacement, Reserved, Settlement, Ticket, Token};
+use super::{
+    Append, Backlog, Capabilities, Completion, Counts, Page, Replacement, Reserved, Settlement, Ticket, Token, Waiting, Waits,
+    opening, sequence, token,
+};
 use crate::delivery::{DeadLetter, Delivery, Due};
 use crate::time::{Mono, Now, Wall};
 use std::collections::{BTreeMap, VecDeque};
 
+#[derive(Debug)]
+struct Entry {
+    delivery: Delivery,
+    waits: Waits,
+    /// Which opening handed it out, while it is reserved.
+    opening: u16,
+}
+
 /// The in-memory adapter.
 #[derive(Debug, Default)]
 pub struct Memory {
-    pending: VecDeque<Delivery>,
-    /// Hand-outs, by `token - first`; settled ones at the front are dropped.
-    reserved: VecDeque<Option<Delivery>>,
-    first: Token,
-    open: usize,
-    /// Hand-outs that another broker made.
+    opening: u16,
+    /// What is not settled, by `sequence - first`; settled ones at the front are dropped.
+    entries: VecDeque<Option<Entry>>,
+    first: u64,
+    /// Pending ones in their order; settled ones are passed over.
+    pending: VecDeque<u64>,
+    /// The same of those that were parked.
+    due: VecDeque<u64>,
+    by_wall: BTreeMap<(Wall, u64), ()>,
+    by_mono: BTreeMap<(Mono, u64), ()>,
+    /// Hand-outs of a broker whose backlog is gone.
     adopted: BTreeMap<Token, Delivery>,
-    /// What a broker that died had handed out, until the next one begins to fetch: that is how long it has to adopt what workers still have.
-    orphans: BTreeMap<Token, Delivery>,
-    /// It outlived a broker: hand-outs that it does not know are settled ones.
-    durable: bool,
-    by_wall: BTreeMap<(Wall, u64), Delivery>,
-    by_mono: BTreeMap<(Mono, u64), Delivery>,
     dead: BTreeMap<u64, DeadLetter>,
-    /// Numbers what is parked or dead, in order.
-    serial: u64,
+    counts: Counts,
+    /// It outlived a broker.
+    durable: bool,
     tickets: Ticket,
     completions: VecDeque<Completion>,
 }
@@ -32,47 +44,124 @@ impl Memory {
     /// An empty one. Tokens of different `epoch`s differ, so that a late outcome of another broker's hand-out settles nothing here.
     #[must_use]
     pub fn new(epoch: u64) -> Self {
-        Self { first: epoch << 40, ..Self::default() }
+        Self { opening: (epoch % 0xffff) as u16 + 1, first: 1, ..Self::default() }
     }
 
     /// The broker died and this adapter did not (a simulation's view of a durable one): what was reserved is pending again, in its order, but
     /// for what is adopted before the first fetch.
     pub fn reopen(&mut self) {
         self.completions.clear();
-        let reserved = (self.first..).zip(self.reserved.drain(..));
-        self.orphans.extend(reserved.filter_map(|(token, delivery)| Some((token, delivery?))));
-        self.orphans.append(&mut self.adopted);
-        self.first = ((self.first >> 40) + 1) << 40;
-        self.open = 0;
+        self.opening = self.opening % 0xffff + 1;
         self.durable = true;
+        let mut reserved = Vec::new();
+        for (sequence, entry) in (self.first..).zip(self.entries.iter_mut()) {
+            if let Some(entry) = entry.as_mut().filter(|entry| entry.waits == Waits::Reserved) {
+                entry.waits = Waits::Pending;
+                reserved.push(sequence);
+            }
+        }
+        for sequence in reserved.into_iter().rev() {
+            self.pending.push_front(sequence);
+            self.count(sequence, Waits::Reserved, -1);
+            self.count(sequence, Waits::Pending, 1);
+        }
     }
 
-    fn release_orphans(&mut self) {
-        for delivery in std::mem::take(&mut self.orphans).into_values().rev() {
-            self.pending.push_front(delivery);
-        }
+    fn entry(&mut self, sequence: u64) -> Option<&mut Entry> {
+        let place = sequence.checked_sub(self.first)?;
+        self.entries.get_mut(usize::try_from(place).ok()?)?.as_mut()
+    }
+
+    fn count(&mut self, sequence: u64, waits: Waits, by: i64) {
+        let bytes = self.entry(sequence).map_or(0, |entry| entry.delivery.record.len() as i64);
+        let counts = &mut self.counts;
+        let (count, bytes) = match waits {
+            Waits::Pending => (&mut counts.pending, bytes),
+            Waits::Reserved => (&mut counts.reserved, 0),
+            Waits::Parked => (&mut counts.parked, bytes),
+        };
+        *count = count.saturating_add_signed(by);
+        counts.bytes = counts.bytes.saturating_add_signed(by * bytes);
     }
 
     fn keep(&mut self, delivery: Delivery, now: Now) {
-        self.serial += 1;
-        match delivery.due {
-            Some(Due::At(at)) if at > now.wall => drop(self.by_wall.insert((at, self.serial), delivery)),
-            Some(Due::After(at)) if at > now.mono => drop(self.by_mono.insert((at, self.serial), delivery)),
-            _ => self.pending.push_back(delivery),
+        let sequence = self.next_sequence();
+        let waits = match delivery.due {
+            Some(Due::At(at)) if at > now.wall => {
+                self.by_wall.insert((at, sequence), ());
+                Waits::Parked
+            }
+            Some(Due::After(at)) if at > now.mono => {
+                self.by_mono.insert((at, sequence), ());
+                Waits::Parked
+            }
+            _ => {
+                self.pending.push_back(sequence);
+                Waits::Pending
+            }
+        };
+        self.entries.push_back(Some(Entry { delivery, waits, opening: 0 }));
+        self.count(sequence, waits, 1);
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    /// Whether a settlement of this token is this entry's.
+    fn settles(entry: &Entry, durable: bool, token: Token, settlement: &Settlement) -> bool {
+        let late_success = durable && *settlement == Settlement::Done;
+        match opening(token) {
+            0 => entry.waits != Waits::Reserved,
+            of => (entry.waits == Waits::Reserved && entry.opening == of) || late_success,
         }
     }
 
-    fn release(&mut self, token: Token) -> bool {
-        let known = token
-            .checked_sub(self.first)
-            .and_then(|place| self.reserved.get_mut(usize::try_from(place).ok()?)?.take())
-            .inspect(|_| self.open -= 1)
-            .or_else(|| self.adopted.remove(&token));
-        while let Some(None) = self.reserved.front() {
-            self.reserved.pop_front();
+    fn release(&mut self, token: Token, settlement: &Settlement) -> bool {
+        if self.adopted.remove(&token).is_some() {
+            self.counts.reserved -= 1;
+            return true;
+        }
+        let sequence = sequence(token);
+        if opening(token) == 0 && self.dead.remove(&sequence).is_some() {
+            self.counts.dead -= 1;
+            return true;
+        }
+        let (durable, waits) = (self.durable || opening(token) == self.opening, |entry: &Entry| entry.waits);
+        let Some(was) =
+            self.entry(sequence).filter(|entry| Self::settles(entry, durable, token, settlement)).map(|entry| waits(entry))
+        else {
+            return false;
+        };
+        self.count(sequence, was, -1);
+        let place = (sequence - self.first) as usize;
+        self.entries[place] = None;
+        while let Some(None) = self.entries.front() {
+            self.entries.pop_front();
             self.first += 1;
         }
-        known.is_some()
+        true
+    }
+
+    fn take(&mut self, due: bool, most: usize, fetched: &mut Vec<Reserved>) {
+        while fetched.len() < most {
+            let line = if due { &mut self.due } else { &mut self.pending };
+            let Some(sequence) = line.pop_front() else { return };
+            let opening = self.opening;
+            let Some(entry) = self.entry(sequence).filter(|entry| entry.waits == Waits::Pending) else { continue };
+            (entry.waits, entry.opening) = (Waits::Reserved, opening);
+            fetched.push(Reserved { token: token(opening, sequence), delivery: entry.delivery.clone() });
+            self.count(sequence, Waits::Pending, -1);
+            self.count(sequence, Waits::Reserved, 1);
+        }
+    }
+
+    fn become_due(&mut self, sequence: u64) {
+        let Some(entry) = self.entry(sequence).filter(|entry| entry.waits == Waits::Parked) else { return };
+        entry.waits = Waits::Pending;
+        self.due.push_back(sequence);
+        self.count(sequence, Waits::Parked, -1);
+        self.count(sequence, Waits::Pending, 1);
     }
 
     fn done(&mut self) -> Ticket {
@@ -92,16 +181,16 @@ impl Backlog for Memory {
         Capabilities { survives_broker: false, survives_power: false }
     }
 
-    fn append(&mut self, batch: &mut Vec<Delivery>, now: Now) -> Ticket {
-        for delivery in batch.drain(..) {
-            self.keep(delivery, now);
+    fn append(&mut self, batch: &mut Vec<Append>, now: Now) -> Ticket {
+        for append in batch.drain(..) {
+            self.keep(append.delivery, now);
         }
         self.done()
     }
 
     fn settle(&mut self, batch: &mut Vec<(Token, Settlement)>, now: Now) -> Ticket {
         for (token, settlement) in batch.drain(..) {
-            if !self.release(token) {
+            if !self.release(token, &settlement) {
                 continue;
             }
             if let Settlement::Replace(replacements) = settlement {
@@ -109,8 +198,10 @@ impl Backlog for Memory {
                     match replacement {
                         Replacement::Delivery(delivery) => self.keep(delivery, now),
                         Replacement::Dead(letter) => {
-                            self.serial += 1;
-                            self.dead.insert(self.serial, letter);
+                            self.dead.insert(self.next_sequence(), letter);
+                            // Its number is nobody else's.
+                            self.entries.push_back(None);
+                            self.counts.dead += 1;
                         }
                     }
                 }
@@ -119,54 +210,77 @@ impl Backlog for Memory {
         self.done()
     }
 
-    fn fetch(&mut self, count: usize) {
-        self.release_orphans();
-        let count = count.min(self.pending.len());
-        if count == 0 {
-            return;
-        }
-        let next = self.first + self.reserved.len() as u64;
-        let fetched: Vec<_> =
-            (next..).zip(self.pending.drain(..count)).map(|(token, delivery)| Reserved { token, delivery }).collect();
-        self.reserved.extend(fetched.iter().map(|reserved| Some(reserved.delivery.clone())));
-        self.open += count;
-        self.completions.push_back(Completion::Fetched(fetched));
+    fn sync(&mut self) {
+        self.completions.push_back(Completion::Synced(self.tickets));
     }
 
-    fn adopt(&mut self, hand_out: &Reserved) {
-        // A survivor has the delivery itself, with its history. What it does not know is settled, or handed out anew: not the worker's.
-        let known = if self.durable { self.orphans.remove(&hand_out.token) } else { Some(hand_out.delivery.clone()) };
-        if let Some(delivery) = known {
-            self.adopted.entry(hand_out.token).or_insert(delivery);
+    fn fetch(&mut self, count: usize) {
+        let mut fetched = Vec::new();
+        let both = !self.pending.is_empty() && !self.due.is_empty();
+        self.take(true, if both { count.div_ceil(2) } else { count }, &mut fetched);
+        self.take(false, count, &mut fetched);
+        self.take(true, count, &mut fetched);
+        if !fetched.is_empty() {
+            self.completions.push_back(Completion::Fetched(fetched));
         }
+    }
+
+    fn adopt(&mut self, hand_out: &Reserved) -> Option<Delivery> {
+        if !self.durable {
+            if self.adopted.insert(hand_out.token, hand_out.delivery.clone()).is_none() {
+                self.counts.reserved += 1;
+            }
+            return Some(hand_out.delivery.clone());
+        }
+        let (sequence, of) = (sequence(hand_out.token), opening(hand_out.token));
+        let entry = self.entry(sequence)?;
+        match entry.waits {
+            Waits::Reserved if entry.opening == of => return Some(entry.delivery.clone()),
+            // Not one that was handed out after, nor one that a broker before had taken for lost.
+            Waits::Pending if entry.opening == of => {}
+            _ => return None,
+        }
+        entry.waits = Waits::Reserved;
+        let delivery = entry.delivery.clone();
+        self.count(sequence, Waits::Pending, -1);
+        self.count(sequence, Waits::Reserved, 1);
+        Some(delivery)
     }
 
     fn extend(&mut self, _: &[Token]) {}
 
     fn promote(&mut self, now: Now) -> Option<u64> {
-        while let Some(entry) = self.by_wall.first_entry() {
-            if entry.key().0 > now.wall {
-                break;
-            }
-            self.pending.push_back(entry.remove());
+        while let Some(entry) = self.by_wall.first_entry().filter(|entry| entry.key().0 <= now.wall) {
+            let ((_, sequence), ()) = entry.remove_entry();
+            self.become_due(sequence);
         }
-        while let Some(entry) = self.by_mono.first_entry() {
-            if entry.key().0 > now.mono {
-                break;
-            }
-            self.pending.push_back(entry.remove());
+        while let Some(entry) = self.by_mono.first_entry().filter(|entry| entry.key().0 <= now.mono) {
+            let ((_, sequence), ()) = entry.remove_entry();
+            self.become_due(sequence);
         }
-        let by_wall = self.by_wall.first_key_value().map(|((at, _), _)| at.0 - now.wall.0);
-        let by_mono = self.by_mono.first_key_value().map(|((at, _), _)| at.0 - now.mono.0);
+        let by_wall = self.by_wall.first_key_value().map(|((at, _), ())| at.0 - now.wall.0);
+        let by_mono = self.by_mono.first_key_value().map(|((at, _), ())| at.0 - now.mono.0);
         by_wall.into_iter().chain(by_mono).min()
     }
 
-    fn dead(&self, cursor: u64, count: usize) -> Vec<(u64, DeadLetter)> {
-        self.dead.range(cursor + 1..).take(count).map(|(at, letter)| (*at, letter.clone())).collect()
+    fn waiting(&mut self, after: Token, most: usize) -> Page<Waiting> {
+        let begin = (sequence(after) + 1).max(self.first);
+        let end = begin.saturating_add(most as u64);
+        let looked_at = (begin..end).zip(self.entries.iter().skip((begin - self.first) as usize));
+        let found = looked_at.filter_map(|(sequence, entry)| entry.as_ref().map(|entry| (sequence, entry)));
+        let items = found.map(|(token, entry)| Waiting { token, delivery: entry.delivery.clone(), waits: entry.waits }).collect();
+        Page { items, next: (end < self.next_sequence()).then(|| end - 1) }
     }
 
-    fn take_dead(&mut self, cursors: &[u64]) -> Vec<DeadLetter> {
-        cursors.iter().filter_map(|cursor| self.dead.remove(cursor)).collect()
+    fn dead(&mut self, after: Token, most: usize) -> Page<(Token, DeadLetter)> {
+        let mut found = self.dead.range(sequence(after) + 1..);
+        let items: Vec<_> = found.by_ref().take(most).map(|(token, letter)| (*token, letter.clone())).collect();
+        let next = found.next().and_then(|_| items.last()).map(|(token, _)| *token);
+        Page { items, next }
+    }
+
+    fn refusal(&self) -> Option<String> {
+        None
     }
 
     fn poll(&mut self) -> Option<Completion> {
@@ -174,12 +288,7 @@ impl Backlog for Memory {
     }
 
     fn counts(&self) -> Counts {
-        Counts {
-            pending: (self.pending.len() + self.orphans.len()) as u64,
-            reserved: (self.open + self.adopted.len()) as u64,
-            parked: (self.by_wall.len() + self.by_mono.len()) as u64,
-            dead: self.dead.len() as u64,
-        }
+        self.counts
     }
 }
 
@@ -203,18 +312,22 @@ mod tests {
     fn what_a_broker_left_is_pending_in_its_order_but_for_what_workers_have() {
         let mut backlog = Memory::new(1);
         let delivery = |name: &'static str| Delivery::first(bytes::Bytes::from_static(name.as_bytes()));
-        backlog.append(&mut ["a", "b", "c", "d"].map(delivery).into(), Now::default());
+        backlog.append(&mut ["a", "b", "c", "d"].map(|name| delivery(name).into()).into(), Now::default());
         let fetched = fetch(&mut backlog, 3);
         backlog.reopen();
         let claimed = Reserved { delivery: delivery("not what is kept"), ..fetched[1].clone() };
-        backlog.adopt(&claimed);
-        backlog.adopt(&Reserved { token: 7, delivery: delivery("settled long ago") });
+        assert_eq!(backlog.adopt(&claimed), Some(delivery("b")));
+        assert_eq!(backlog.adopt(&claimed), Some(delivery("b")), "a worker that tells of what its slot told");
+        assert_eq!(backlog.adopt(&Reserved { token: 7, delivery: delivery("settled long ago") }), None);
         let names: Vec<_> = fetch(&mut backlog, 9).into_iter().map(|reserved| reserved.delivery.record).collect();
         assert_eq!(names, ["a", "c", "d"]);
-        backlog.adopt(&claimed);
-        backlog.adopt(&fetched[0]);
-        assert_eq!(backlog.counts(), Counts { reserved: 4, ..Counts::default() });
+        assert_eq!(backlog.adopt(&fetched[0]), None, "handed out anew");
+        let reserved = |backlog: &Memory| backlog.counts().reserved;
+        assert_eq!(reserved(&backlog), 4);
+        let failure = Settlement::Replace(vec![Replacement::Delivery(delivery("late"))]);
+        backlog.settle(&mut vec![(fetched[0].token, failure)], Now::default());
+        assert_eq!((reserved(&backlog), backlog.counts().pending), (4, 0), "a late failure is ignored");
         backlog.settle(&mut vec![(claimed.token, Settlement::Done), (fetched[0].token, Settlement::Done)], Now::default());
-        assert_eq!(backlog.counts(), Counts { reserved: 3, ..Counts::default() });
+        assert_eq!(reserved(&backlog), 2, "a late success settles");
     }
 }

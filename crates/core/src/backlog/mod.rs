@@ -5,7 +5,8 @@
 //! - what [`Completion::Done`] told of survives what the adapter's capabilities say;
 //! - replacements are kept before the token they replace goes, and are idempotent by event id and listeners;
 //! - a fetched delivery is reserved until its token is settled: no other fetch gives it out;
-//! - an unknown token settles nothing and is no error (a late outcome of an older hand-out).
+//! - an unknown token settles nothing and is no error;
+//! - a late success of an older hand-out settles its delivery, a late failure of one is ignored.
 
 pub mod conformance;
 mod memory;
@@ -13,13 +14,60 @@ mod memory;
 pub use memory::Memory;
 
 use crate::delivery::{DeadLetter, Delivery};
+use crate::frame::Session;
 use crate::time::Now;
 
-/// Names one hand-out of a delivery.
+/// Names one hand-out of a delivery: in its upper 16 bits which opening of the backlog made it, in the lower 48 the delivery's sequence
+/// number. With 0 above, it names what waits or is dead, whoever has it.
 pub type Token = u64;
+
+/// Bits of a token that are the sequence number.
+pub const SEQUENCE_BITS: u32 = 48;
+
+/// The sequence number in a token.
+#[must_use]
+pub const fn sequence(token: Token) -> u64 {
+    token & ((1 << SEQUENCE_BITS) - 1)
+}
+
+/// The opening in a token; 0: none.
+#[must_use]
+pub const fn opening(token: Token) -> u16 {
+    (token >> SEQUENCE_BITS) as u16
+}
+
+/// A hand-out's token.
+#[must_use]
+pub const fn token(opening: u16, sequence: u64) -> Token {
+    (opening as u64) << SEQUENCE_BITS | sequence
+}
 
 /// Names a request, until its completion.
 pub type Ticket = u64;
+
+/// What tells a copy of an event from the event: its place in its client's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's session.
+    pub session: Session,
+    /// The event's number in it.
+    pub number: u64,
+}
+
+/// A new delivery to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// What to keep.
+    pub delivery: Delivery,
+    /// Where it came from, to keep with it: known copies are known as durably as the delivery. None where nobody numbers.
+    pub origin: Option<Origin>,
+}
+
+impl From<Delivery> for Append {
+    fn from(delivery: Delivery) -> Self {
+        Self { delivery, origin: None }
+    }
+}
 
 /// What an adapter can do by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,21 +110,48 @@ pub enum Replacement {
 pub enum Completion {
     /// This request, and all before it, are kept.
     Done(Ticket),
+    /// This request, and all before it, are kept also where power is lost.
+    Synced(Ticket),
     /// A fetch's result.
     Fetched(Vec<Reserved>),
     /// The adapter can't go on; why.
     Failed(BacklogError),
 }
 
-/// Why an adapter can't do what it is asked.
+/// Something that no caller can mend: the broker stops, so that nothing is said of what is not kept.
 #[derive(Debug, thiserror::Error)]
-pub enum BacklogError {
-    /// The store is full: appends are refused until there is room; outcomes have theirs reserved.
-    #[error("the store is full: {0}")]
-    Full(String),
-    /// Something that no caller can mend: the broker stops.
-    #[error("the store failed: {0}")]
-    Broken(String),
+#[error("the store failed: {0}")]
+pub struct BacklogError(pub String);
+
+/// Whether a delivery waits, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// To be fetched.
+    Pending,
+    /// It is fetched: for its outcome.
+    Reserved,
+    /// Until it is due.
+    Parked,
+}
+
+/// A delivery that waits, as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Names it, in its page's order.
+    pub token: Token,
+    /// What waits.
+    pub delivery: Delivery,
+    /// For what.
+    pub waits: Waits,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What was found; it may be nothing though there is more.
+    pub items: Vec<T>,
+    /// Where the next page begins: after this token. None at the end.
+    pub next: Option<Token>,
 }
 
 /// How much there is.
@@ -90,6 +165,8 @@ pub struct Counts {
     pub parked: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Bytes of the records that wait, pending and parked.
+    pub bytes: u64,
 }
 
 /// Where deliveries wait. See the module for the rules.
@@ -97,21 +174,28 @@ pub trait Backlog {
     /// What it can do by itself.
     fn capabilities(&self) -> Capabilities;
     /// Keeps new deliveries; those with a due time are parked. Drains `batch`.
-    fn append(&mut self, batch: &mut Vec<Delivery>, now: Now) -> Ticket;
-    /// Settles hand-outs. Drains `batch`.
+    fn append(&mut self, batch: &mut Vec<Append>, now: Now) -> Ticket;
+    /// Settles hand-outs. Drains `batch`. `Done` of what waits and is not reserved cancels it; of a dead letter it discards it, and `Replace`
+    /// puts a delivery in its place.
     fn settle(&mut self, batch: &mut Vec<(Token, Settlement)>, now: Now) -> Ticket;
-    /// Asks for up to `count` pending deliveries, which arrive by [`Completion::Fetched`].
+    /// Asks for [`Completion::Synced`] of all that was asked for so far.
+    fn sync(&mut self);
+    /// Asks for up to `count` pending deliveries, which arrive by [`Completion::Fetched`]. What has become due goes before what was pending, but
+    /// takes at most half where both wait.
     fn fetch(&mut self, count: usize);
-    /// Reserves a hand-out that a live worker has from the broker before; a volatile adapter takes the delivery in.
-    fn adopt(&mut self, hand_out: &Reserved);
+    /// Reserves a hand-out that a worker has from the broker before; gives the delivery as it is kept, with its history. None where it is
+    /// settled, or handed out anew. A volatile adapter takes in what it is given.
+    fn adopt(&mut self, hand_out: &Reserved) -> Option<Delivery>;
     /// Tells that hand-outs are still being worked on, where reservations would lapse.
     fn extend(&mut self, tokens: &[Token]);
     /// Makes pending what has become due; tells how many microseconds until the next is.
     fn promote(&mut self, now: Now) -> Option<u64>;
-    /// Dead letters after `cursor`, the oldest first, each with the cursor that follows it.
-    fn dead(&self, cursor: u64, count: usize) -> Vec<(u64, DeadLetter)>;
-    /// Takes dead letters out, by their cursors; those that were there.
-    fn take_dead(&mut self, cursors: &[u64]) -> Vec<DeadLetter>;
+    /// What waits, after a token, the oldest first. Looks at `most` entries at most.
+    fn waiting(&mut self, after: Token, most: usize) -> Page<Waiting>;
+    /// Dead letters after a token, the oldest first, each with its token. Looks at `most` entries at most.
+    fn dead(&mut self, after: Token, most: usize) -> Page<(Token, DeadLetter)>;
+    /// Why appends should be refused for now, such as for a full disk. Outcomes have room.
+    fn refusal(&self) -> Option<String>;
     /// The next completion, if there is one.
     fn poll(&mut self) -> Option<Completion>;
     /// How much there is.

@@ -1,7 +1,7 @@
 //! Defines what a step of the queue asks of its shell: what to keep, what to say once it is kept, what to say at once.
 
-use crate::backlog::{Reserved, Settlement, Token};
-use crate::delivery::{DeadLetter, Delivery};
+use crate::backlog::{Append, Reserved, Settlement, Token};
+use crate::delivery::DeadLetter;
 use crate::frame::Confirmation;
 use bytes::Bytes;
 
@@ -49,22 +49,22 @@ pub struct HandOut {
 #[derive(Debug, Default)]
 pub struct Effects {
     /// To append to the backlog.
-    pub append: Vec<Delivery>,
+    pub append: Vec<Append>,
     /// To settle in the backlog.
     pub settle: Vec<(Token, Settlement)>,
-    /// Hand-outs of another broker's, to adopt before anything else.
-    pub adopt: Vec<Reserved>,
     /// To say at once. With a backlog that survives the broker: chunks not before all settlements of earlier steps, and of this one, are kept,
     /// as a chunk's place in the scoreboard may have the only word on those of the chunk before it there.
     pub at_once: Vec<Reply>,
     /// To say once what came before is kept.
     pub after: Vec<Reply>,
+    /// To say once what came before is kept also where power is lost.
+    pub after_sync: Vec<Reply>,
 }
 
 impl Effects {
     /// Whether there is something to keep.
     #[must_use]
     pub fn commits(&self) -> bool {
-        !(self.append.is_empty() && self.settle.is_empty() && self.adopt.is_empty())
+        !(self.append.is_empty() && self.settle.is_empty())
     }
 }

@@ -34,7 +34,7 @@ impl Queue {
 
     /// Time passed. Call it when [`Self::poll_timeout`] says, and whenever it suits.
     pub fn handle_tick(&mut self, now: Now, effects: &mut Effects) {
-        effects.append.append(&mut self.regained);
+        effects.append.extend(self.regained.drain(..).map(Into::into));
         self.hand_out(now, effects);
         if !self.ready.is_empty() || !self.workers.values().any(|worker| !worker.leaving && worker.chunks.is_empty()) {
             return;

@@ -28,6 +28,7 @@ mod worker;
 pub use effects::{ClientId, Effects, HandOut, Reply, WorkerId};
 pub use pace::{MAX_CHUNK, MAX_CREDIT};
 pub use remains::{ChunkRemains, ListenerMark, Remains};
+pub use report::Adopt;
 
 use crate::backlog::Reserved;
 use crate::delivery::Delivery;

@@ -1,6 +1,7 @@
 //! Takes events in: from clients' batches, each event judged by itself, and from the original's wire.
 
 use super::{ClientId, Effects, Queue, Reply};
+use crate::backlog::{Append, Origin};
 use crate::delivery::{Delivery, Due};
 use crate::frame::{Confirmation, Exception, Publish, RejectCode};
 use crate::record::Record;
@@ -20,7 +21,9 @@ impl Queue {
         for (record, number) in batch.records.into_iter().zip(batch.first..) {
             if self.sessions.observe(batch.session, number, now.mono.0) == crate::session::Observed::Seen {
                 self.counters.duplicates += 1;
-            } else if let Err((code, reason)) = self.take_in(record, now, effects) {
+            } else if let Err((code, reason)) =
+                self.take_in(record, Some(Origin { session: batch.session, number }), now, effects)
+            {
                 self.counters.rejected += 1;
                 // It is not kept: the same number sent again must not pass for a copy of something that is.
                 self.sessions.forget(batch.session, number);
@@ -28,7 +31,8 @@ impl Queue {
             }
         }
         if batch.confirm {
-            effects.after.push(Reply::Confirm(client.clone(), confirmation));
+            let replies = if batch.synced { &mut effects.after_sync } else { &mut effects.after };
+            replies.push(Reply::Confirm(client.clone(), confirmation));
         }
     }
 
@@ -37,13 +41,19 @@ impl Queue {
     /// # Errors
     /// Why it was refused.
     pub fn handle_unconfirmed(&mut self, record: Bytes, now: Now, effects: &mut Effects) -> Result<(), String> {
-        self.take_in(record, now, effects).map_err(|(_, reason)| {
+        self.take_in(record, None, now, effects).map_err(|(_, reason)| {
             self.counters.rejected += 1;
             reason
         })
     }
 
-    fn take_in(&mut self, bytes: Bytes, now: Now, effects: &mut Effects) -> Result<(), (RejectCode, String)> {
+    fn take_in(
+        &mut self,
+        bytes: Bytes,
+        origin: Option<Origin>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<(), (RejectCode, String)> {
         let record = Record::decode(&bytes).map_err(|error| (RejectCode::Malformed, error.to_string()))?;
         // What the limit is on is what the client checks: the params alone.
         if record.params.len() > self.rules.max_message {
@@ -62,7 +72,7 @@ impl Queue {
             self.counters.duplicates += 1;
         } else {
             self.counters.accepted += 1;
-            effects.append.push(delivery());
+            effects.append.push(Append { delivery: delivery(), origin });
         }
         Ok(())
     }

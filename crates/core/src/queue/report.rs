@@ -13,12 +13,22 @@ use crate::time::{Now, Wall};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// Reserves a hand-out of another broker's in the backlog, see there.
+pub type Adopt<'a> = &'a mut dyn FnMut(&Reserved) -> Option<Delivery>;
+
 impl Queue {
-    /// A worker introduces itself, with what it holds from a broker before.
+    /// A worker introduces itself, with what it holds from a broker before. `adopt` is the backlog's.
     ///
     /// # Errors
     /// When its listeners don't make a table.
-    pub fn handle_ready(&mut self, id: WorkerId, ready: Ready, now: Now, effects: &mut Effects) -> Result<(), ListenerError> {
+    pub fn handle_ready(
+        &mut self,
+        id: WorkerId,
+        ready: Ready,
+        adopt: Adopt<'_>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<(), ListenerError> {
         let table = self.table(ListenerTable::new(ready.hello.listeners)?);
         let mut worker = Worker {
             table,
@@ -31,7 +41,7 @@ impl Queue {
             drained: false,
         };
         for held in ready.held {
-            self.adopt(&mut worker, held, now, effects);
+            self.adopt(&mut worker, held, adopt, now, effects);
         }
         self.workers.insert(id, worker);
         self.close_chunks(id, effects);
@@ -41,7 +51,7 @@ impl Queue {
 
     /// Takes over a chunk that another broker handed out: outcomes are settled, the running delivery stays reserved. The rest is pending in a
     /// backlog that survived; where that is gone, the worker has the last of it.
-    fn adopt(&mut self, worker: &mut Worker, held: Held, now: Now, effects: &mut Effects) {
+    fn adopt(&mut self, worker: &mut Worker, held: Held, adopt: Adopt<'_>, now: Now, effects: &mut Effects) {
         let Ok(BrokerFrame::Chunk(chunk)) = BrokerFrame::decode(&held.frame) else { return };
         let (finished, claimed) = (usize::from(held.finished), usize::from(held.claimed));
         let count = if self.recovery.is_needed() { claimed.max(held.limit.into()) } else { claimed };
@@ -55,15 +65,14 @@ impl Queue {
             };
             let taken = Record::decode(&delivery.record).ok().and_then(|record| {
                 let (expires, whole) = (record.expires.map(Wall), delivery.only.is_none());
-                let rest = delivery.only.map(|only| Arc::new(Rest { only: Some(only.into()), history: Vec::new() }));
+                let rest = delivery.only.map(|only| Arc::new(Rest { only: Some(only.into()), ..Rest::default() }));
                 let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record.clone()) };
                 let is_new = self.recovery.adopt(&record, is, whole, || taken.clone());
-                is_new.then_some(Reserved { token: delivery.token, delivery: taken })
+                let reserved = is_new.then_some(Reserved { token: delivery.token, delivery: taken })?;
+                // The backlog may know more of it: its history.
+                Some(Reserved { delivery: adopt(&reserved)?, ..reserved })
             });
-            match &taken {
-                Some(reserved) => effects.adopt.push(reserved.clone()),
-                None => self.counters.duplicates += 1,
-            }
+            self.counters.duplicates += u64::from(taken.is_none());
             if place < claimed {
                 // Places count: one that is not taken over leaves its own empty.
                 open.deliveries.push(taken);

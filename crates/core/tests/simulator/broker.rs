@@ -3,7 +3,7 @@
 use crate::scoreboard::State;
 use crate::world::World;
 use bytes::Bytes;
-use proletarier_core::backlog::{Backlog, Completion, Memory, Reserved, Settlement, Token};
+use proletarier_core::backlog::{Append, Backlog, Completion, Memory, Reserved, Settlement, Token};
 use proletarier_core::delivery::{Delivery, Due};
 use proletarier_core::frame::{BrokerFrame, Chunk, ChunkDelivery, ClientFrame, Hello, Ready, ToClient, WorkerFrame};
 use proletarier_core::queue::{Effects, HandOut, Queue, Reply, WorkerId};
@@ -27,8 +27,7 @@ pub struct Broker {
 /// One step that a broker's death can fall before or after.
 #[derive(Debug)]
 pub enum Do {
-    Adopt(Reserved),
-    Append(Vec<Delivery>, Box<Sessions>),
+    Append(Vec<Append>, Box<Sessions>),
     Settle(Token, Settlement),
     Say(Reply),
 }
@@ -130,7 +129,16 @@ impl World {
             WorkerFrame::Ready(ready) if !known && self.board.slots[number].state == State::Working => {
                 broker.peers.insert(id, 0);
                 broker.awaited.remove(&id);
-                broker.queue.handle_ready(id, ready, self.now, &mut broker.effects).unwrap();
+                let (backlog, ledger, epoch, durable) =
+                    (&mut self.backlog, &mut self.ledger, self.board.epoch, self.plan.durable);
+                let mut adopt = |held: &Reserved| {
+                    if !durable {
+                        let id = Record::decode(&held.delivery.record).unwrap().id;
+                        ledger.adopted(id, held.delivery.only().is_none(), epoch);
+                    }
+                    backlog.adopt(held)
+                };
+                broker.queue.handle_ready(id, ready, &mut adopt, self.now, &mut broker.effects).unwrap();
             }
             WorkerFrame::Report(report) if known => broker.queue.handle_report(id, &report, self.now, &mut broker.effects),
             WorkerFrame::Leaving if known => broker.queue.handle_leaving(id, &mut broker.effects),
@@ -151,7 +159,8 @@ impl World {
             let last_chunk = grave.places.iter().map(|place| place.number).max().unwrap_or(0);
             let hello = Hello { last_chunk, listeners: self.plan.listeners(), ..Hello::default() };
             let ready = Ready { hello, held: grave.held() };
-            broker.queue.handle_ready(id, ready, self.now, &mut broker.effects).unwrap();
+            let backlog = &mut self.backlog;
+            broker.queue.handle_ready(id, ready, &mut |held| backlog.adopt(held), self.now, &mut broker.effects).unwrap();
             known = true;
         }
         let remains = grave.remains();
@@ -189,7 +198,6 @@ impl World {
         if !self.plan.durable {
             due.append(&mut chunks);
         }
-        due.extend(effects.adopt.into_iter().map(Do::Adopt));
         if !effects.append.is_empty() {
             due.push_back(Do::Append(effects.append, Box::new(broker.queue.sessions().clone())));
         }
@@ -206,15 +214,8 @@ impl World {
             eprintln!("    {next:?}");
         }
         match next {
-            Do::Adopt(reserved) => {
-                if !self.plan.durable {
-                    let id = Record::decode(&reserved.delivery.record).unwrap().id;
-                    self.ledger.adopted(id, reserved.delivery.only().is_none(), self.board.epoch);
-                }
-                self.backlog.adopt(&reserved);
-            }
             Do::Append(mut batch, sessions) => {
-                for delivery in &batch {
+                for Append { delivery, .. } in &batch {
                     let record = Record::decode(&delivery.record).unwrap();
                     let due = delivery.due.map(|due| match due {
                         Due::After(at) => at.0,

@@ -111,7 +111,7 @@ impl World {
         assert!(broker.queue.is_idle() && broker.queue.ready() == 0, "the queue holds something");
         let counts = self.backlog.counts();
         assert_eq!(counts, Counts { dead: counts.dead, ..Counts::default() }, "the backlog holds something");
-        let dead: Vec<_> = self.backlog.dead(0, usize::MAX).into_iter().map(|(_, letter)| letter).collect();
+        let dead: Vec<_> = self.backlog.dead(0, usize::MAX).items.into_iter().map(|(_, letter)| letter).collect();
         self.ledger.check(&dead, self.board.epoch, self.plan.in_order());
         Summary {
             steps: self.steps,
@@ -261,7 +261,7 @@ impl World {
                     let before = broker.effects.append.len();
                     broker.queue.handle_tick(self.now, &mut broker.effects);
                     for regained in &broker.effects.append[before..] {
-                        self.ledger.regained(Record::decode(&regained.record).unwrap().id, self.board.epoch);
+                        self.ledger.regained(Record::decode(&regained.delivery.record).unwrap().id, self.board.epoch);
                     }
                 }
             }

@@ -51,7 +51,7 @@ impl Broker<'_> {
         }
     }
 
-    fn answer(&self, request: &Request) -> Value {
+    fn answer(&mut self, request: &Request) -> Value {
         match request {
             Request::Status => json!({
                 "pid": std::process::id(),
@@ -64,6 +64,7 @@ impl Broker<'_> {
             Request::Dead { after } => {
                 let page = self.backlog.dead(*after, PAGE);
                 let letters: Vec<Value> = page
+                    .items
                     .iter()
                     .map(|(cursor, letter)| {
                         let record = Record::decode(&letter.delivery.record).unwrap_or_default();

@@ -10,76 +10,94 @@ use std::collections::VecDeque;
 
 /// What is to be said when a ticket is done.
 #[derive(Default)]
-pub(super) struct Unsaid(VecDeque<(Ticket, Vec<Reply>)>);
+pub(super) struct Unsaid {
+    kept: VecDeque<(Ticket, Vec<Reply>)>,
+    synced: VecDeque<(Ticket, Vec<Reply>)>,
+    /// The last ticket that there is, and the last that is done.
+    last: Ticket,
+    done: Ticket,
+}
+
+/// Takes what is due of `line` now that all up to `ticket` is done.
+fn due(line: &mut VecDeque<(Ticket, Vec<Reply>)>, ticket: Ticket) -> Vec<Reply> {
+    let count = line.partition_point(|(waiting, _)| *waiting <= ticket);
+    line.drain(..count).flat_map(|(_, replies)| replies).collect()
+}
 
 impl Broker<'_> {
     /// Works off the queue's effects until there are none: keeps, says, and fetches for workers that have room.
     pub(super) fn keep_and_say(&mut self) {
         loop {
-            self.say_at_once();
             self.commit();
+            let mut more = self.take_completions();
+            // Behind what was just kept: a chunk's place in the scoreboard may have the only word on the chunk before it there.
+            more |= self.say_at_once();
             let wanted = self.queue.wanted();
             if wanted > 0 && self.backlog.counts().pending > 0 {
                 self.backlog.fetch(wanted);
+                more |= self.take_completions();
             }
-            let mut more = false;
-            while let Some(completion) = self.backlog.poll() {
-                more = true;
-                match completion {
-                    Completion::Done(ticket) => self.say_kept(ticket),
-                    Completion::Fetched(fetched) => self.queue.handle_fetched(fetched, clock::now(), &mut self.effects),
-                    Completion::Failed(error) => {
-                        // What is not kept must not be said: the process ends, and the next broker starts from what is kept.
-                        crate::log::line(crate::application::Level::Error, "the broker stops", &[("error", &error)]);
-                        crate::fork::exit_now(1);
-                    }
-                }
-            }
-            if !more && self.effects.at_once.is_empty() && !self.effects.commits() {
+            if !more && !self.effects.commits() {
                 return;
             }
         }
     }
 
-    fn commit(&mut self) {
-        let now = clock::now();
-        for reserved in self.effects.adopt.drain(..) {
-            self.backlog.adopt(&reserved);
-        }
-        let mut ticket = 0;
-        if !self.effects.append.is_empty() {
-            ticket = self.backlog.append(&mut self.effects.append, now);
-        }
-        if !self.effects.settle.is_empty() {
-            ticket = self.backlog.settle(&mut self.effects.settle, now);
-        }
-        if self.effects.after.is_empty() {
-            return;
-        }
-        let replies = std::mem::take(&mut self.effects.after);
-        if ticket == 0 && self.unsaid.0.is_empty() {
-            replies.into_iter().for_each(|reply| self.say(reply));
-        } else {
-            // With nothing to keep of its own it still waits for what came before.
-            let ticket = if ticket == 0 { self.unsaid.0.back().map_or(0, |(ticket, _)| *ticket) } else { ticket };
-            self.unsaid.0.push_back((ticket, replies));
-        }
-    }
-
-    fn say_kept(&mut self, ticket: Ticket) {
-        while self.unsaid.0.front().is_some_and(|(waiting, _)| *waiting <= ticket) {
-            if let Some((_, replies)) = self.unsaid.0.pop_front() {
-                replies.into_iter().for_each(|reply| self.say(reply));
+    /// Says what is kept by now, and takes what was fetched. Whether there was something.
+    fn take_completions(&mut self) -> bool {
+        let mut any = false;
+        while let Some(completion) = self.backlog.poll() {
+            any = true;
+            match completion {
+                Completion::Done(ticket) => {
+                    self.unsaid.done = ticket;
+                    due(&mut self.unsaid.kept, ticket).into_iter().for_each(|reply| self.say(reply));
+                }
+                Completion::Synced(ticket) => {
+                    due(&mut self.unsaid.synced, ticket).into_iter().for_each(|reply| self.say(reply));
+                }
+                Completion::Fetched(fetched) => self.queue.handle_fetched(fetched, clock::now(), &mut self.effects),
+                Completion::Failed(error) => {
+                    // What is not kept must not be said: the process ends, and the next broker starts from what is kept.
+                    crate::log::line(crate::application::Level::Error, "the broker stops", &[("error", &error)]);
+                    crate::fork::exit_now(1);
+                }
             }
         }
+        any
     }
 
-    fn say_at_once(&mut self) {
+    fn commit(&mut self) {
+        let now = clock::now();
+        if !self.effects.append.is_empty() {
+            self.unsaid.last = self.backlog.append(&mut self.effects.append, now);
+        }
+        if !self.effects.settle.is_empty() {
+            self.unsaid.last = self.backlog.settle(&mut self.effects.settle, now);
+        }
+        // With nothing to keep of its own it still waits for what came before.
+        let last = self.unsaid.last;
+        if !self.effects.after.is_empty() {
+            self.unsaid.kept.push_back((last, std::mem::take(&mut self.effects.after)));
+            if self.unsaid.done >= last {
+                due(&mut self.unsaid.kept, last).into_iter().for_each(|reply| self.say(reply));
+            }
+        }
+        if !self.effects.after_sync.is_empty() {
+            self.unsaid.synced.push_back((last, std::mem::take(&mut self.effects.after_sync)));
+            self.backlog.sync();
+        }
+    }
+
+    /// Whether there was something to say.
+    fn say_at_once(&mut self) -> bool {
+        let any = !self.effects.at_once.is_empty();
         while !self.effects.at_once.is_empty() {
             for reply in std::mem::take(&mut self.effects.at_once) {
                 self.say(reply);
             }
         }
+        any
     }
 
     fn say(&mut self, reply: Reply) {

@@ -77,7 +77,8 @@ impl Broker<'_> {
         self.mourn_predecessor(address, &ready, now);
         self.peers.add(id, address.clone(), now.mono);
         self.awaited.remove(&id);
-        if let Err(error) = self.queue.handle_ready(id, ready, now, &mut self.effects) {
+        let backlog = &mut self.backlog;
+        if let Err(error) = self.queue.handle_ready(id, ready, &mut |held| backlog.adopt(held), now, &mut self.effects) {
             // The worker itself makes the same table first: this is somebody else.
             self.peers.remove(id);
             self.malformed += 1;

@@ -71,7 +71,8 @@ impl Rig {
     }
 
     fn ready(&mut self, id: WorkerId, ready: Ready) {
-        self.queue.handle_ready(id, ready, self.now, &mut self.effects).unwrap();
+        let backlog = &mut self.backlog;
+        self.queue.handle_ready(id, ready, &mut |held| backlog.adopt(held), self.now, &mut self.effects).unwrap();
         self.keep();
     }
 
@@ -109,10 +110,10 @@ impl Rig {
     fn keep(&mut self) {
         loop {
             self.said.append(&mut self.effects.at_once);
-            self.effects.adopt.drain(..).for_each(|reserved| self.backlog.adopt(&reserved));
             self.backlog.append(&mut self.effects.append, self.now);
             self.backlog.settle(&mut self.effects.settle, self.now);
             self.said.append(&mut self.effects.after);
+            self.said.append(&mut self.effects.after_sync);
             self.backlog.fetch(self.queue.wanted());
             let mut more = false;
             while let Some(completion) = self.backlog.poll() {
@@ -163,8 +164,8 @@ impl Rig {
         Vec::new()
     }
 
-    fn dead(&self) -> Vec<DeadLetter> {
-        self.backlog.dead(0, usize::MAX).into_iter().map(|(_, letter)| letter).collect()
+    fn dead(&mut self) -> Vec<DeadLetter> {
+        self.backlog.dead(0, usize::MAX).items.into_iter().map(|(_, letter)| letter).collect()
     }
 }
 

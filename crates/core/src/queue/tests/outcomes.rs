@@ -64,7 +64,7 @@ fn a_retry_whose_listener_is_gone_is_dead_and_its_siblings_are_not() {
     let mut rig = Rig::new();
     rig.join(1, vec![spec("kept", "x")]);
     let delivery = Delivery::first(record("0", "x")).for_listeners(vec!["gone".into(), "kept".into()]);
-    rig.backlog.append(&mut vec![Delivery { attempt: 2, ..delivery }], rig.now);
+    rig.backlog.append(&mut vec![Delivery { attempt: 2, ..delivery }.into()], rig.now);
     rig.keep();
     let chunk = rig.chunk().number;
     rig.report(1, chunk, 1, true, vec![failed(0, WHOLE_DELIVERY, thrown())]);
