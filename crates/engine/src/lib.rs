@@ -16,6 +16,7 @@ mod log;
 mod runtime_dir;
 mod scoreboard;
 mod signals;
+pub mod store;
 mod supervisor;
 mod ties;
 mod transport;

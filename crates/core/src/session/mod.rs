@@ -67,6 +67,17 @@ impl Sessions {
         observed
     }
 
+    /// Remembers numbers of a session that were kept: runs of them, first and last, and when the last came.
+    pub fn restore(&mut self, session: Session, runs: &[(u64, u64)], last: u64) {
+        while self.sessions.len() >= self.limit && !self.sessions.contains_key(&session) {
+            self.retire_most_silent();
+        }
+        let entry = self.sessions.entry(session).or_insert_with(|| Entry { numbers: Numbers::default(), last: 0 });
+        runs.iter().for_each(|(first, last)| entry.numbers.restore(*first, *last));
+        entry.last = entry.last.max(last);
+        self.silent.insert((entry.last, session));
+    }
+
     /// Takes back a number whose event was not taken in after all (refused, or not written): it is new when it comes again.
     pub fn forget(&mut self, session: Session, number: u64) {
         if let Some(entry) = self.sessions.get_mut(&session) {

@@ -39,6 +39,35 @@ impl Numbers {
         Observed::New
     }
 
+    /// Adds all numbers of a run.
+    pub fn restore(&mut self, first: u64, last: u64) {
+        let Some(highest) = self.highest else {
+            self.highest = Some(last);
+            if first > 0 {
+                self.open(0, first - 1);
+            }
+            return;
+        };
+        let gaps = std::mem::take(&mut self.gaps);
+        for (from, to) in gaps {
+            if from < first {
+                self.gaps.push((from, to.min(first - 1)));
+            }
+            if to > last {
+                self.gaps.push((from.max(last + 1), to));
+            }
+        }
+        if last > highest {
+            self.highest = Some(last);
+            if first > highest && first - 1 > highest {
+                self.open(highest + 1, first - 1);
+            }
+        }
+        while self.gaps.len() > MAX_GAPS {
+            self.keep_the_limit();
+        }
+    }
+
     /// Takes a number back, whose event was not taken in after all: it is new when it comes again.
     pub fn forget(&mut self, number: u64) {
         if self.highest.is_none_or(|highest| number > highest) || self.gap_of(number).is_ok() {
@@ -185,6 +214,21 @@ mod tests {
             assert_eq!(numbers.observe(number), New);
         }
         assert_eq!(numbers.gaps(), []);
+    }
+
+    #[test]
+    fn what_was_kept_is_restored_in_any_order() {
+        let mut random: u64 = 7;
+        for _ in 0..200 {
+            let (mut numbers, mut one_by_one) = (Numbers::default(), Numbers::default());
+            for _ in 0..20 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let (first, length) = ((random >> 33) % 60, (random >> 50) % 12);
+                numbers.restore(first, first + length);
+                (first..=first + length).for_each(|number| drop(one_by_one.observe(number)));
+                assert_eq!(numbers, one_by_one);
+            }
+        }
     }
 
     #[test]

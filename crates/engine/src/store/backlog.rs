@@ -1,0 +1,269 @@
+//! Makes the store an adapter of the backlog port.
+
+use super::entry::Entry;
+use super::frame::{Found, Reader};
+use super::summary::Summary;
+use super::syncer::Ended;
+use super::{Op, Store};
+use proletarier_core::backlog::{
+    Append, Backlog, BacklogError, Capabilities, Completion, Counts, Page, Reserved, Settlement, Ticket, Token, Waiting, Waits,
+    opening, sequence, token,
+};
+use proletarier_core::delivery::{DeadLetter, Delivery};
+use proletarier_core::time::Now;
+
+/// So many are due at most before they are fetched: what else is due stays where it is.
+const DUE: usize = 4096;
+
+impl Backlog for Store {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { survives_broker: true, survives_power: true }
+    }
+
+    fn append(&mut self, batch: &mut Vec<Append>, now: Now) -> Ticket {
+        self.now = now;
+        // Of each group the first origin is told in full: damage to what is before it costs no more.
+        self.journal.summary.break_origins();
+        for append in batch.drain(..) {
+            if !self.waiting.is_empty() {
+                self.waiting.push_back(Op::Append(append));
+                continue;
+            }
+            match self.do_append(append) {
+                Ok(Ok(())) => {}
+                Ok(Err(append)) => self.waiting.push_back(Op::Append(append)),
+                Err(error) => self.note(Err(error), ()),
+            }
+        }
+        self.tickets += 1;
+        self.tickets
+    }
+
+    fn settle(&mut self, batch: &mut Vec<(Token, Settlement)>, now: Now) -> Ticket {
+        self.now = now;
+        for (token, settlement) in batch.drain(..) {
+            if !self.waiting.is_empty() {
+                self.waiting.push_back(Op::Settle(token, settlement));
+                continue;
+            }
+            match self.do_settle(token, settlement) {
+                Ok(Ok(())) => {}
+                Ok(Err((token, settlement))) => self.waiting.push_back(Op::Settle(token, settlement)),
+                Err(error) => self.note(Err(error), ()),
+            }
+        }
+        self.tickets += 1;
+        self.tickets
+    }
+
+    fn sync(&mut self) {
+        self.sync_to = self.tickets;
+    }
+
+    fn fetch(&mut self, count: usize) {
+        let mut fetched = Vec::new();
+        let both = !self.due.is_empty() && !self.line.is_empty();
+        self.fetch_due(if both { count.div_ceil(2) } else { count }, &mut fetched);
+        self.fetch_line(count, &mut fetched);
+        self.fetch_due(count, &mut fetched);
+        if !fetched.is_empty() {
+            self.completions.push_back(Completion::Fetched(fetched));
+        }
+    }
+
+    fn adopt(&mut self, hand_out: &Reserved) -> Option<Delivery> {
+        let (sequence, of) = (sequence(hand_out.token), opening(hand_out.token));
+        let place = self.journal.segment_of(sequence)?;
+        if self.journal.segments[place].is_settled(sequence) || of == self.opening {
+            return None;
+        }
+        let reserved = self.journal.segments[place].is_reserved(sequence);
+        // Handed out anew, or another's.
+        if reserved && self.adopted.get(&sequence) != Some(&of) {
+            return None;
+        }
+        let found = self.find(sequence);
+        let (_, kept) = self.note(found, None)?;
+        if kept.dead.is_some() {
+            return None;
+        }
+        let delivery = kept.delivery;
+        if !reserved {
+            self.journal.segments[place].reserve(sequence);
+            self.adopted.insert(sequence, of);
+            let parked = delivery.due.is_some() && !self.promoted.remove(&sequence);
+            let count = if parked { &mut self.counts.parked } else { &mut self.counts.pending };
+            *count = count.saturating_sub(1);
+            self.counts.reserved += 1;
+            self.counts.bytes = self.counts.bytes.saturating_sub(delivery.record.len() as u64);
+        }
+        Some(delivery)
+    }
+
+    fn extend(&mut self, _: &[Token]) {}
+
+    fn promote(&mut self, now: Now) -> Option<u64> {
+        self.now = now;
+        while self.due.len() < DUE {
+            let segments = &self.journal;
+            let is_over = |sequence: u64| {
+                let place = segments.segment_of(sequence);
+                place.is_none_or(|place| {
+                    let segment = &segments.segments[place];
+                    segment.is_settled(sequence) || segment.is_reserved(sequence)
+                })
+            };
+            let Some((sequence, place)) = self.parked.take_due(now, &self.clocks, is_over) else { break };
+            self.due.push_back((sequence, place));
+            self.promoted.insert(sequence);
+            self.counts.parked = self.counts.parked.saturating_sub(1);
+            self.counts.pending += 1;
+        }
+        let again = self.tidy();
+        // With many due, nothing is asked of the others before these are fetched.
+        let due = if self.due.len() < DUE { self.parked.until_next(now, &self.clocks) } else { None };
+        due.into_iter().chain(again).min()
+    }
+
+    fn waiting(&mut self, after: Token, most: usize) -> Page<Waiting> {
+        let page = self.list_waiting(sequence(after), most);
+        self.note(page, Page { items: Vec::new(), next: None })
+    }
+
+    fn dead(&mut self, after: Token, most: usize) -> Page<(Token, DeadLetter)> {
+        let mut found: Vec<_> = self.letters.after(after).take(most.saturating_add(1)).collect();
+        let more = found.len() > most;
+        found.truncate(most);
+        let next = found.last().filter(|_| more).map(|(number, _)| *number);
+        let mut items = Vec::with_capacity(found.len());
+        for (number, letter) in found {
+            let kept = self.read(letter.sequence, letter.place);
+            if let Some(kept) = self.note(kept, None) {
+                let at = kept.dead.map_or(0, |(_, at)| at);
+                items.push((number, DeadLetter { delivery: kept.delivery, at }));
+            }
+        }
+        Page { items, next }
+    }
+
+    fn refusal(&self) -> Option<String> {
+        let trouble = self.journal.trouble.as_ref().or(self.journal.files.trouble.as_ref());
+        trouble.cloned().or_else(|| (!self.waiting.is_empty()).then(|| "no room".to_owned()))
+    }
+
+    fn poll(&mut self) -> Option<Completion> {
+        if self.failed.is_none() {
+            let written = self.write();
+            if self.note(written, false) && self.told < self.tickets {
+                self.told = self.tickets;
+                self.completions.push_back(Completion::Done(self.told));
+                if !std::mem::replace(&mut self.reminded, true) {
+                    self.syncer.remind();
+                }
+            }
+            self.sync_on();
+            while let Some(ended) = self.syncer.ended() {
+                match self.note(ended.map(Some), None) {
+                    Some(Ended::Synced(mark)) => {
+                        self.syncing = false;
+                        self.synced = mark;
+                        self.completions.push_back(Completion::Synced(mark));
+                        self.drop_what_goes();
+                    }
+                    Some(Ended::Reminder) => self.come_to_rest(),
+                    None => {}
+                }
+                self.sync_on();
+            }
+        }
+        if let Some(reason) = &self.failed {
+            return Some(Completion::Failed(BacklogError(reason.clone())));
+        }
+        self.completions.pop_front()
+    }
+
+    fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+impl Store {
+    fn fetch_due(&mut self, most: usize, fetched: &mut Vec<Reserved>) {
+        while fetched.len() < most {
+            let Some((sequence, place)) = self.due.pop_front() else { return };
+            if !self.promoted.remove(&sequence) {
+                // It was cancelled, or adopted.
+                continue;
+            }
+            let kept = self.read(sequence, place);
+            if let Some(kept) = self.note(kept, None) {
+                self.reserve(sequence, kept.delivery, fetched);
+            }
+        }
+    }
+
+    fn fetch_line(&mut self, most: usize, fetched: &mut Vec<Reserved>) {
+        while fetched.len() < most {
+            if self.line.has_rest() && self.line.len() < most - fetched.len() {
+                let read = self.journal.write().and_then(|_| self.line.read_on(most, &self.journal.segments, &self.clocks));
+                self.note(read, ());
+            }
+            let Some((sequence, delivery)) = self.line.pop() else { return };
+            let over = self.journal.segment_of(sequence).is_none_or(|place| {
+                let segment = &self.journal.segments[place];
+                segment.is_settled(sequence) || segment.is_reserved(sequence)
+            });
+            if !over {
+                self.reserve(sequence, delivery, fetched);
+            }
+        }
+    }
+
+    fn reserve(&mut self, sequence: u64, delivery: Delivery, fetched: &mut Vec<Reserved>) {
+        let Some(place) = self.journal.segment_of(sequence) else { return };
+        self.journal.segments[place].reserve(sequence);
+        self.counts.pending = self.counts.pending.saturating_sub(1);
+        self.counts.reserved += 1;
+        self.counts.bytes = self.counts.bytes.saturating_sub(delivery.record.len() as u64);
+        fetched.push(Reserved { token: token(self.opening, sequence), delivery });
+    }
+
+    fn list_waiting(&mut self, after: u64, most: usize) -> std::io::Result<Page<Waiting>> {
+        self.journal.write()?;
+        let (mut items, mut left) = (Vec::new(), most.max(1));
+        let segments = &self.journal.segments;
+        let start = segments.partition_point(|segment| segment.first + u64::from(segment.count) <= after + 1);
+        for (at, segment) in segments.iter().enumerate().skip(start).filter(|(_, segment)| segment.live > 0) {
+            let marks = if at + 1 == segments.len() { &self.journal.summary.marks } else { &segment.marks };
+            let offset = Summary::offset_before(marks, after + 1).or_else(|| marks.first().map(|(_, offset)| *offset));
+            let Some(offset) = offset else { continue };
+            let mut reader = Reader::new(&*segment.file, segment.number, offset.into(), segment.end);
+            while let Some(found) = reader.next()? {
+                let Found::Frame { body, .. } = found else { continue };
+                let kept = match Entry::decode(&body, &self.clocks) {
+                    Ok(Entry::Delivery(kept)) => vec![kept],
+                    Ok(Entry::Replace(_, kept)) => kept,
+                    _ => continue,
+                };
+                let Some(last) = kept.last().map(|kept| kept.sequence).filter(|last| *last > after) else { continue };
+                for kept in kept {
+                    let sequence = kept.sequence;
+                    if sequence <= after || kept.dead.is_some() || segment.is_settled(sequence) {
+                        continue;
+                    }
+                    let waits = match (&kept.delivery.due, self.promoted.contains(&sequence)) {
+                        _ if segment.is_reserved(sequence) => Waits::Reserved,
+                        (Some(_), false) => Waits::Parked,
+                        _ => Waits::Pending,
+                    };
+                    items.push(Waiting { token: sequence, delivery: kept.delivery, waits });
+                }
+                left -= 1;
+                if left == 0 {
+                    return Ok(Page { items, next: (last + 1 < self.journal.next).then_some(last) });
+                }
+            }
+        }
+        Ok(Page { items, next: None })
+    }
+}

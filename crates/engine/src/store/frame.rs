@@ -1,0 +1,171 @@
+//! Defines the frame that each entry of a segment stands in, and finds frames again where some are torn or damaged.
+//!
+//! ```text
+//! u32 length of the body | u32 tag | u32 CRC-32 of tag and body | body | zeros up to a multiple of 8
+//! ```
+//! Numbers are little endian. The tag is made of the segment's number and the frame's place: what a file was before it was used again for this
+//! segment, or what was torn out of its place, is no frame here.
+
+use super::disk::DiskFile;
+use crate::clock::mix;
+use bytes::Bytes;
+use std::io::Result;
+
+/// Bytes before a body.
+pub(super) const HEADER: usize = 12;
+/// The largest body: the largest event, and an attempt's history with it.
+pub(super) const MAX_BODY: usize = 128 << 20;
+const ALIGN: usize = 8;
+/// How much is read at once.
+const CHUNK: usize = 256 * 1024;
+
+fn tag(segment: u64, offset: u64) -> u32 {
+    // Never 0: zeros are no frame.
+    mix(mix(segment) ^ offset) as u32 | 1
+}
+
+fn checksum(tag: u32, body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&tag.to_le_bytes());
+    hasher.update(body);
+    hasher.finalize()
+}
+
+/// The bytes that a body takes with its frame.
+pub(super) const fn framed(body: usize) -> usize {
+    (HEADER + body).next_multiple_of(ALIGN)
+}
+
+/// Appends a body in its frame, which will stand at `offset` of `segment`.
+pub(super) fn push(out: &mut Vec<u8>, body: &[u8], segment: u64, offset: u64) {
+    let tag = tag(segment, offset);
+    out.reserve(framed(body.len()));
+    out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    out.extend_from_slice(&tag.to_le_bytes());
+    out.extend_from_slice(&checksum(tag, body).to_le_bytes());
+    out.extend_from_slice(body);
+    out.resize(out.len() + framed(body.len()) - HEADER - body.len(), 0);
+}
+
+/// What stands at a place of a segment.
+pub(super) enum Found {
+    /// A whole frame.
+    Frame {
+        /// Where it begins.
+        offset: u64,
+        /// Its body.
+        body: Bytes,
+    },
+    /// Bytes that were a frame or several, and are none now.
+    Damaged {
+        /// Where they begin.
+        from: u64,
+        /// Where they end.
+        to: u64,
+    },
+}
+
+/// Reads a segment's frames one after the other.
+pub(super) struct Reader<'a> {
+    file: &'a dyn DiskFile,
+    segment: u64,
+    /// Where the next frame begins.
+    pub position: u64,
+    end: u64,
+    chunk: Bytes,
+    chunk_at: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// From `position` on, up to `end`.
+    pub fn new(file: &'a dyn DiskFile, segment: u64, position: u64, end: u64) -> Self {
+        Self { file, segment, position, end, chunk: Bytes::new(), chunk_at: 0 }
+    }
+
+    /// The next frame, or what is left of one; none at the end. A frame whose header is there and whose body is not is damaged also at the end.
+    pub fn next(&mut self) -> Result<Option<Found>> {
+        let from = self.position;
+        if let Some(found) = self.frame()? {
+            return Ok(Some(found));
+        }
+        let ours = self.header(from)?.is_some_and(|(_, found)| found == tag(self.segment, from));
+        while self.position + HEADER as u64 <= self.end {
+            self.position += ALIGN as u64;
+            let after = self.position;
+            if self.header(after)?.is_some_and(|(_, found)| found == tag(self.segment, after)) && self.frame()?.is_some() {
+                self.position = after;
+                return Ok(Some(Found::Damaged { from, to: after }));
+            }
+        }
+        self.position = self.end;
+        Ok(ours.then_some(Found::Damaged { from, to: self.end }))
+    }
+
+    /// The frame at the position, if it is whole; goes on behind it.
+    fn frame(&mut self) -> Result<Option<Found>> {
+        let offset = self.position;
+        let Some((length, found)) = self.header(offset)? else { return Ok(None) };
+        let whole = framed(length) as u64;
+        if found != tag(self.segment, offset) || length > MAX_BODY || whole > self.end.saturating_sub(offset) {
+            return Ok(None);
+        }
+        let Some(frame) = self.bytes(offset, HEADER + length)? else { return Ok(None) };
+        let body = frame.slice(HEADER..);
+        if frame[8..HEADER] != checksum(found, &body).to_le_bytes() {
+            return Ok(None);
+        }
+        self.position = offset + whole;
+        Ok(Some(Found::Frame { offset, body }))
+    }
+
+    /// Length and tag at a place; none at the end.
+    fn header(&mut self, offset: u64) -> Result<Option<(usize, u32)>> {
+        let Some(header) = self.bytes(offset, HEADER)? else { return Ok(None) };
+        let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        Ok(Some((word(0) as usize, word(4))))
+    }
+
+    fn bytes(&mut self, offset: u64, length: usize) -> Result<Option<Bytes>> {
+        if offset + length as u64 > self.end {
+            return Ok(None);
+        }
+        let have = self.chunk_at..self.chunk_at + self.chunk.len() as u64;
+        if !(have.contains(&offset) && offset + length as u64 <= have.end) {
+            let want = (self.end - offset).min(length.max(CHUNK) as u64);
+            let mut chunk = vec![0; want as usize];
+            let read = self.file.read(&mut chunk, offset)?;
+            chunk.truncate(read);
+            (self.chunk, self.chunk_at) = (chunk.into(), offset);
+        }
+        let start = (offset - self.chunk_at) as usize;
+        Ok((start + length <= self.chunk.len()).then(|| self.chunk.slice(start..start + length)))
+    }
+}
+
+/// The whole frame's body at a place, if there is one.
+pub(super) fn body_at(file: &dyn DiskFile, segment: u64, offset: u64, end: u64) -> Result<Option<Bytes>> {
+    /// Most entries are shorter: one read is enough.
+    const FIRST: usize = 2048;
+    let mut bytes = vec![0; FIRST.min(end.saturating_sub(offset) as usize)];
+    let read = file.read(&mut bytes, offset)?;
+    bytes.truncate(read);
+    if bytes.len() < HEADER {
+        return Ok(None);
+    }
+    let length = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
+    if framed(length) as u64 > end.saturating_sub(offset) || length > MAX_BODY {
+        return Ok(None);
+    }
+    if HEADER + length > bytes.len() {
+        let before = bytes.len();
+        bytes.resize(HEADER + length, 0);
+        let read = file.read(&mut bytes[before..], offset + before as u64)?;
+        if read < HEADER + length - before {
+            return Ok(None);
+        }
+    }
+    let found = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
+    let body = Bytes::from(bytes).slice(..HEADER + length);
+    let whole = found == tag(segment, offset) && body[8..HEADER] == checksum(found, &body[HEADER..]).to_le_bytes();
+    Ok(whole.then(|| body.slice(HEADER..)))
+}

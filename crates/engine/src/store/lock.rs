@@ -1,0 +1,52 @@
+//! Provides the store's lock: one daemon at a time, the processes that it leaves behind among it.
+
+use super::StoreError;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The lock. Children inherit its descriptor: it lasts until the last of them is gone.
+pub struct StoreLock {
+    lock: Flock<File>,
+}
+
+impl StoreLock {
+    /// Makes the directory where it is missing, and locks it; waits `longest` for the last processes of a daemon that died.
+    ///
+    /// # Errors
+    /// When the directory can't be had, or another daemon has it.
+    pub fn claim(directory: &Path, dir_mode: u32, longest: Duration) -> Result<Self, StoreError> {
+        let failed = |what: &str, error: std::io::Error| StoreError::Directory {
+            what: what.to_owned(),
+            directory: directory.to_owned(),
+            reason: error.to_string(),
+        };
+        DirBuilder::new().recursive(true).mode(dir_mode).create(directory).map_err(|error| failed("make", error))?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(directory.join("lock"))
+            .map_err(|error| failed("write to", error))?;
+        let deadline = Instant::now() + longest;
+        loop {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(Self { lock }),
+                Err((file, _)) if Instant::now() < deadline => file,
+                Err(_) => return Err(StoreError::Locked { directory: directory.to_owned() }),
+            };
+            // The lock can only be tried, not awaited with a bound.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The lock's descriptor, which a child that closes what it inherited keeps.
+    #[must_use]
+    pub fn descriptor(&self) -> RawFd {
+        self.lock.as_raw_fd()
+    }
+}

@@ -1,0 +1,398 @@
+//! Opens a store: finds what is provably whole, sets aside what is not, and tells of it.
+
+use super::clocks::Clocks;
+use super::disk::{Disk, DiskFile};
+use super::files::Files;
+use super::journal::Journal;
+use super::letters::Letters;
+use super::line::Line;
+use super::parked::ParkedOnes;
+use super::segment::{BEGIN, Begins, Header, Segment, VERSION, file_name, number_of};
+use super::summary::{Damage, Summary, read_index, refers_to, scan, write_index};
+use super::syncer::Syncer;
+use super::tidy::Tidying;
+use super::{Store, frame, one};
+use proletarier_core::backlog::Counts;
+use proletarier_core::delivery::Unique;
+use proletarier_core::record::Record;
+use proletarier_core::session::Sessions;
+use proletarier_core::time::Now;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::io::Result;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const FORMAT: &str = "format";
+/// Sequence numbers that are passed over at each opening: those that a power loss took may still be named somewhere, and must name nothing.
+const JUMP: u64 = 1 << 24;
+
+/// Why a store can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Its directory.
+    #[error("store: can't {what} the directory {}: {reason} (set store, or state_dir, to a directory of the daemon's user)", directory.display())]
+    Directory {
+        /// What was tried.
+        what: String,
+        /// Of what.
+        directory: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// Another daemon has it.
+    #[error("store: another daemon has {} open: stop that one first, or set another store", directory.display())]
+    Locked {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// It was written by another version.
+    #[error(
+        "store: {file} is of version {found}, and this release reads version {VERSION}: run the release that wrote it, or set another store"
+    )]
+    Version {
+        /// The file that says so.
+        file: String,
+        /// Its version.
+        found: String,
+    },
+    /// The system.
+    #[error("store: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What was found in a store.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Of which client numbers are known.
+    pub sessions: Sessions,
+    /// The keys that are held, and by which event.
+    pub uniques: Vec<(Unique, String)>,
+    /// What is not whole.
+    pub losses: Losses,
+}
+
+/// What was not whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Damaged pieces of segments, set aside in files of their own.
+    pub pieces: usize,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Events and dead letters that must have been in them.
+    pub entries: u64,
+    /// Segments that are missing.
+    pub missing: Vec<u64>,
+    /// The files that damaged pieces are in.
+    pub aside: Vec<String>,
+}
+
+impl Losses {
+    /// Whether all was whole.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.pieces == 0 && self.missing.is_empty()
+    }
+}
+
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} damaged pieces ({} bytes, {} entries) are set aside", self.pieces, self.bytes, self.entries)?;
+        if let (Some(first), Some(last)) = (self.aside.first(), self.aside.last()) {
+            write!(f, " in {first}")?;
+            if first != last {
+                write!(f, " to {last}")?;
+            }
+        }
+        if !self.missing.is_empty() {
+            let names: Vec<_> = self.missing.iter().map(|number| file_name(*number)).collect();
+            write!(f, "; missing: {}", names.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// A segment that was found, and what is known of it.
+struct Read {
+    number: u64,
+    file: Arc<dyn DiskFile>,
+    size: u64,
+    opening: u16,
+    summary: Summary,
+    indexed: bool,
+}
+
+/// Opens the store on a disk, or makes one. `threaded`: syncs are done by a thread of their own.
+///
+/// # Errors
+/// When it can't be read or written, or is of another version.
+pub fn open(disk: Arc<dyn Disk>, id: u64, now: Now, threaded: bool) -> std::result::Result<(Store, Found), StoreError> {
+    let clocks = Clocks::new(now);
+    let names = disk.list()?;
+    let id = read_format(&*disk, &names, id)?;
+    let mut files = Files::new(Arc::clone(&disk));
+    for name in names.iter().filter(|name| name.starts_with("spare-")) {
+        let size = disk.open(name).and_then(|file| file.length()).unwrap_or(0);
+        files.find_spare(name, size);
+    }
+    let mut damages = Vec::new();
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
+    numbers.sort_unstable();
+    let mut reads = Vec::with_capacity(numbers.len());
+    for number in &numbers {
+        match read(&*disk, *number, &clocks, &mut damages)? {
+            Some(read) => reads.push(read),
+            // It was made and never written to.
+            None => disk.remove(&file_name(*number))?,
+        }
+    }
+    let missing = keep_what_counts(&*disk, &mut reads, &mut damages)?;
+    for name in names.iter().filter(|name| name.ends_with(".index")) {
+        let number = name.strip_suffix(".index").and_then(|number| u64::from_str_radix(number, 16).ok());
+        if number.is_none_or(|number| reads.iter().all(|read| read.number != number)) {
+            disk.remove(name)?;
+        }
+    }
+    let mut found = Found { losses: Losses { missing, ..set_aside(&*disk, &reads, &damages)? }, ..Found::default() };
+    for read in &reads {
+        found.losses.entries += lost_entries(read, &damages);
+        for (session, fact) in &read.summary.facts.0 {
+            let last = now.mono.0.saturating_sub(now.wall.0.saturating_sub(fact.last));
+            found.sessions.restore(*session, &fact.runs, last);
+        }
+    }
+    let opening = reads.iter().map(|read| read.opening).max_by_key(|opening| *opening).unwrap_or(0) % u16::MAX + 1;
+    let next = reads.iter().map(|read| read.summary.first + u64::from(read.summary.count)).max().map_or(1, |next| next + JUMP);
+    let mut segments = settle_all(&mut reads);
+    let mut store = Store {
+        journal: Journal::new(Arc::clone(&disk), files, VecDeque::new(), next, id, opening),
+        clocks,
+        opening,
+        line: segments.front().map_or_else(Line::default, |first| Line::from((first.number, BEGIN as u32))),
+        due: VecDeque::new(),
+        promoted: HashSet::new(),
+        parked: ParkedOnes::default(),
+        letters: Letters::default(),
+        adopted: HashMap::new(),
+        counts: Counts::default(),
+        undone: Vec::new(),
+        waiting: VecDeque::new(),
+        tickets: 0,
+        told: 0,
+        synced: 0,
+        sync_to: 0,
+        syncing: false,
+        reminded: false,
+        at_reminder: 0,
+        syncer: Syncer::start(Arc::clone(&disk), threaded)?,
+        tidying: Tidying::default(),
+        completions: VecDeque::new(),
+        failed: None,
+        now,
+    };
+    for (segment, read) in segments.iter_mut().zip(&mut reads) {
+        take_in(&mut store, &*disk, segment, read, &mut found)?;
+    }
+    store.journal.segments = segments;
+    // What was torn at its end is not written to any more. Where there is no room for a segment of its own, that is looked for later.
+    let _ = store.roll(0)?;
+    store.journal.files.prepare();
+    Ok((store, found))
+}
+
+fn read_format(disk: &dyn Disk, names: &[String], id: u64) -> std::result::Result<u64, StoreError> {
+    let current = format!("proletarier store {VERSION}");
+    if names.iter().any(|name| name == FORMAT) {
+        let mut bytes = [0; 128];
+        let file = disk.open(FORMAT)?;
+        let read = file.read(&mut bytes, 0)?;
+        let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+        let mut words = text.split_whitespace();
+        let version: Vec<_> = words.by_ref().take(3).collect();
+        match version[..] {
+            ["proletarier", "store", found] if found != VERSION.to_string() => {
+                return Err(StoreError::Version { file: FORMAT.into(), found: found.to_owned() });
+            }
+            ["proletarier", "store", _] => return Ok(words.next().and_then(|id| u64::from_str_radix(id, 16).ok()).unwrap_or(id)),
+            // Damaged: each segment says its version as well.
+            _ => {}
+        }
+    }
+    let file = disk.create(FORMAT)?;
+    file.write(format!("{current} {id:016x}\n").as_bytes(), 0)?;
+    file.sync()?;
+    Ok(id)
+}
+
+/// Reads a segment: its index file, where that is whole, else itself. None where there is nothing in it.
+fn read(
+    disk: &dyn Disk,
+    number: u64,
+    clocks: &Clocks,
+    damages: &mut Vec<Damage>,
+) -> std::result::Result<Option<Read>, StoreError> {
+    let file = disk.open(&file_name(number))?;
+    let size = file.length()?;
+    let header = match Header::read(&*file)? {
+        Begins::With(header) if header.number == number => Some(header),
+        Begins::Version(version) => {
+            return Err(StoreError::Version { file: file_name(number), found: version.to_string() });
+        }
+        // It was used for another segment before, and power was lost before this one was written.
+        Begins::With(_) | Begins::Otherwise => None,
+    };
+    if let Some(header) = header
+        && let Some(index) = read_index(disk, number)
+        && index.summary.end <= size
+        && index.summary.first == header.first
+    {
+        return Ok(Some(Read { number, file, size, opening: header.opening, summary: index.summary, indexed: true }));
+    }
+    let mut found = Vec::new();
+    let first = header.map_or(0, |header| header.first);
+    let mut summary = scan(&*file, number, first, BEGIN, size, clocks, &mut found)?;
+    if summary.end == BEGIN && found.is_empty() && header.is_none() {
+        return Ok(None);
+    }
+    if header.is_none() {
+        damages.push(Damage { segment: number, from: 0, to: BEGIN });
+        // Numbers before the first that is there are nobody's.
+        summary.first = summary.present.iter().map(|(first, _)| *first).min().unwrap_or(0);
+        summary.count =
+            summary.present.iter().map(|(first, count)| first + u64::from(*count)).max().map_or(0, |end| end - summary.first)
+                as u32;
+    }
+    damages.append(&mut found);
+    Ok(Some(Read { number, file, size, opening: header.map_or(0, |header| header.opening), summary, indexed: false }))
+}
+
+/// Removes segments that were to go; gives those that should be there and are not.
+fn keep_what_counts(disk: &dyn Disk, reads: &mut Vec<Read>, damages: &mut Vec<Damage>) -> Result<Vec<u64>> {
+    let dropped: BTreeSet<u64> = reads.iter().flat_map(|read| read.summary.dropped.iter().copied()).collect();
+    let latest = reads.iter().rev().find(|read| !read.summary.start.is_empty());
+    let (known, newest) = latest.map_or((None, 0), |read| (Some(read.summary.start.clone()), read.number));
+    let counts = |number: u64| {
+        !dropped.contains(&number) && (number > newest || known.as_ref().is_none_or(|known| known.contains(&number)))
+    };
+    for read in reads.iter().filter(|read| !counts(read.number)) {
+        disk.remove(&file_name(read.number))?;
+        damages.retain(|damage| damage.segment != read.number);
+    }
+    reads.retain(|read| counts(read.number));
+    let there: BTreeSet<u64> = reads.iter().map(|read| read.number).collect();
+    let expected = known.into_iter().flatten();
+    Ok(expected.filter(|number| !dropped.contains(number) && !there.contains(number)).collect())
+}
+
+/// Copies damaged pieces to files of their own.
+fn set_aside(disk: &dyn Disk, reads: &[Read], damages: &[Damage]) -> Result<Losses> {
+    let mut losses = Losses::default();
+    for damage in damages {
+        let Some(read) = reads.iter().find(|read| read.number == damage.segment) else { continue };
+        let mut bytes = vec![0; (damage.to - damage.from) as usize];
+        let length = read.file.read(&mut bytes, damage.from)?;
+        bytes.truncate(length);
+        // At the end of what was written there may be any length of zeros.
+        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        bytes.truncate(used);
+        let name = format!("damaged-{:016x}-{}", damage.segment, damage.from);
+        // A full disk keeps the store from nothing: the piece is where it was.
+        if disk.create(&name).and_then(|file| file.write(&bytes, 0)).is_ok() {
+            losses.aside.push(name);
+        }
+        losses.pieces += 1;
+        losses.bytes += used as u64;
+    }
+    Ok(losses)
+}
+
+/// Sequence numbers that are missing between those that are there.
+fn lost_entries(read: &Read, damages: &[Damage]) -> u64 {
+    if !damages.iter().any(|damage| damage.segment == read.number) {
+        return 0;
+    }
+    let present: u64 = read.summary.present.iter().map(|(_, count)| u64::from(*count)).sum();
+    u64::from(read.summary.count).saturating_sub(present)
+}
+
+/// The segments, with all that is settled in any of them.
+fn settle_all(reads: &mut [Read]) -> VecDeque<Segment> {
+    let mut segments: VecDeque<Segment> = VecDeque::with_capacity(reads.len());
+    for read in reads.iter_mut() {
+        let mut segment = Segment::new(read.number, Arc::clone(&read.file), read.summary.first, read.size);
+        read.summary.present.sort_unstable();
+        for (first, count) in &read.summary.present {
+            (*first..*first + u64::from(*count)).for_each(|sequence| segment.keep(sequence));
+        }
+        segment.end = read.summary.end;
+        segment.bytes = read.summary.bytes;
+        segment.marks.clone_from(&read.summary.marks);
+        segments.push_back(segment);
+    }
+    for read in reads.iter() {
+        for (first, count) in &read.summary.done {
+            let (first, end) = (*first, *first + u64::from(*count));
+            // Segments' numbers are in the order of their sequence numbers.
+            let from = segments.partition_point(|segment| segment.first + u64::from(segment.count) <= first);
+            for segment in segments.iter_mut().skip(from).take_while(|segment| segment.first < end) {
+                let within = first.max(segment.first)..end.min(segment.first + u64::from(segment.count));
+                within.for_each(|sequence| {
+                    segment.settle(sequence);
+                });
+            }
+        }
+    }
+    let ranges: BTreeMap<u64, (u64, u64)> =
+        segments.iter().map(|segment| (segment.first, (segment.first + u64::from(segment.count), segment.number))).collect();
+    let segment_of = |sequence: u64| {
+        let (_, (end, number)) = ranges.range(..=sequence).next_back()?;
+        (sequence < *end).then_some(*number)
+    };
+    for (segment, read) in segments.iter_mut().zip(reads.iter()) {
+        segment.refs = refers_to(&read.summary.done, segment_of);
+        segment.refs.remove(&segment.number);
+    }
+    segments
+}
+
+/// Takes in what a segment has: parked ones, letters, held keys.
+fn take_in(store: &mut Store, disk: &dyn Disk, segment: &Segment, read: &mut Read, found: &mut Found) -> Result<()> {
+    let number = segment.number;
+    let is_over = |sequence: u64| segment.is_settled(sequence);
+    if !read.indexed {
+        let summary = &mut read.summary;
+        summary.parked.iter_mut().for_each(|parked| {
+            parked.retain(|parked| !is_over(parked.sequence));
+            parked.sort_unstable();
+        });
+        let whole = summary.present == [(summary.first, summary.count)] || summary.count == 0;
+        // Of a damaged one the index would say that all of it is there.
+        let index = if whole { write_index(disk, number, summary).ok().and_then(|()| read_index(disk, number)) } else { None };
+        match index {
+            Some(index) => store.parked.index(number, &index),
+            None => store.parked.keep_all(number, &summary.parked),
+        }
+    } else if let Some(index) = read_index(disk, number) {
+        store.parked.index(number, &index);
+    }
+    let letters = read.summary.letters.iter().filter(|letter| !is_over(letter.sequence));
+    let mut dead = 0;
+    for letter in letters {
+        store.letters.add(letter.number, letter.sequence, (number, letter.offset));
+        dead += 1;
+    }
+    let parked = store.parked.count(number, is_over);
+    let waiting = u64::from(segment.live).saturating_sub(dead);
+    store.counts.parked += parked.min(waiting);
+    store.counts.pending += waiting.saturating_sub(parked);
+    store.counts.bytes += waiting * segment.average();
+    store.counts.dead = store.letters.len() as u64;
+    for (sequence, offset) in read.summary.uniques.iter().filter(|(sequence, _)| !is_over(*sequence)) {
+        let Some(body) = frame::body_at(&*segment.file, number, (*offset).into(), segment.end)? else { continue };
+        let Some(kept) = one(&body, *sequence, &store.clocks).filter(|kept| kept.dead.is_none()) else { continue };
+        if let (Some(unique), Ok(record)) = (kept.delivery.unique(), Record::decode(&kept.delivery.record)) {
+            found.uniques.push((unique.clone(), record.id.to_owned()));
+        }
+    }
+    Ok(())
+}
