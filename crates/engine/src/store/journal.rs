@@ -18,6 +18,9 @@ const GROUP: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct NoRoom;
 
+/// A segment that is full, with its index file where there is one.
+pub(super) type Full = Option<(u64, Option<Index>)>;
+
 /// The journal.
 pub(super) struct Journal {
     pub disk: Arc<dyn Disk>,
@@ -61,7 +64,7 @@ impl Journal {
     ///
     /// # Errors
     /// `Ok(Err(NoRoom))` where there is none; else what no one can mend.
-    pub fn roll(&mut self, least: usize, now: u64) -> Result<std::result::Result<Option<(u64, Option<Index>)>, NoRoom>> {
+    pub fn roll(&mut self, least: usize, now: u64) -> Result<std::result::Result<Full, NoRoom>> {
         if !self.write()? {
             return Ok(Err(NoRoom));
         }
@@ -84,7 +87,7 @@ impl Journal {
     }
 
     /// The last segment is written no more: its index file is.
-    fn close(&mut self) -> Option<(u64, Option<Index>)> {
+    fn close(&mut self) -> Full {
         let last = self.segments.back_mut()?;
         self.unsynced.push(Arc::clone(&last.file));
         let mut summary = std::mem::take(&mut self.summary);
