@@ -3,6 +3,7 @@
 use crate::retry::RetryPolicy;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A listener's place in its worker's table.
 pub type ListenerIndex = u16;
@@ -55,6 +56,14 @@ pub enum ListenerError {
 }
 
 impl ListenerTable {
+    /// A number that tells tables with other listeners, or the same in other places, apart; never 0. Another release may number otherwise.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.listeners.iter().for_each(|listener| (&listener.id, &listener.event).hash(&mut hasher));
+        hasher.finish().max(1)
+    }
+
     /// Builds the table, whose indexes are the places in `listeners`.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use super::remains::{ChunkRemains, Remains};
 use super::report::settle;
 use super::worker::OpenChunk;
 use super::{Effects, Queue, Reply, WorkerId};
-use crate::backlog::{Replacement, Settlement};
+use crate::backlog::{Replacement, Reserved, Settlement};
 use crate::delivery::Delivery;
 use crate::failure::{Failure, FailureKind};
 use crate::frame::WHOLE_DELIVERY;
@@ -48,6 +48,20 @@ impl Queue {
         }
         effects.after.push(Reply::Buried(id));
         self.hand_out(now, effects);
+    }
+
+    /// Hand-outs of an earlier broker's, whose worker is dead and told nothing that can be understood: its code was another. What is
+    /// `finished`, with no failure, is done; the rest goes out again, but not for ever.
+    pub fn handle_untold(&mut self, finished: Vec<Reserved>, others: Vec<Reserved>, now: Now, effects: &mut Effects) {
+        let (retry, table) = (self.rules.retry, ListenerTable::default());
+        let judge = Judge { retry: &retry, table: &table, now };
+        for reserved in finished {
+            settle(&reserved, Settlement::Done, &mut self.counters, effects);
+        }
+        for reserved in others {
+            let settlement = recover(&judge, &reserved.delivery);
+            settle(&reserved, settlement, &mut self.counters, effects);
+        }
     }
 
     fn settle_chunk(

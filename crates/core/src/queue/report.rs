@@ -63,16 +63,23 @@ impl Queue {
                 _ if place < claimed => Stage::Running,
                 _ => Stage::Unclaimed,
             };
+            let token = delivery.token;
             let taken = Record::decode(&delivery.record).ok().and_then(|record| {
                 let (expires, whole) = (record.expires.map(Wall), delivery.only.is_none());
                 let rest = delivery.only.map(|only| Arc::new(Rest { only: Some(only.into()), ..Rest::default() }));
                 let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record.clone()) };
                 let is_new = self.recovery.adopt(&record, is, whole, || taken.clone());
-                let reserved = is_new.then_some(Reserved { token: delivery.token, delivery: taken })?;
+                let reserved = is_new.then_some(Reserved { token, delivery: taken })?;
                 // The backlog may know more of it: its history.
                 Some(Reserved { delivery: adopt(&reserved)?, ..reserved })
             });
-            self.counters.duplicates += u64::from(taken.is_none());
+            if taken.is_none() {
+                self.counters.duplicates += 1;
+                // A late success counts, whoever has it now.
+                if is == Stage::Finished && held.failures.iter().all(|failed| usize::from(failed.delivery) != place) {
+                    effects.settle.push((token, Settlement::Done));
+                }
+            }
             if place < claimed {
                 // Places count: one that is not taken over leaves its own empty.
                 open.deliveries.push(taken);

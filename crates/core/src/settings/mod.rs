@@ -101,7 +101,7 @@ impl Settings {
             permissions: Permissions::read(root.section("permissions")?)?,
             unhandled: root.or("unhandled", Unhandled::default(), Unhandled::read)?,
             queues: root.or("queues", Queues::default(), Queues::read)?,
-            store: root.or("store", Store::default(), Store::read)?,
+            store: root.or("store", default_store(&directories), Store::read)?,
             runtime_dir: directories.runtime.ok_or(SettingError::Missing {
                 key: "runtime_dir".to_owned(),
                 why: "the daemon has no directory for its lock, sockets and scoreboard",
@@ -141,6 +141,10 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn default_store(directories: &Directories) -> Store {
+    directories.state.as_ref().map_or(Store::Memory, |state| Store::Directory(state.join("store")))
 }
 
 #[cfg(test)]

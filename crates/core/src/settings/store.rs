@@ -7,10 +7,10 @@ use std::path::PathBuf;
 /// `store`: which backlog keeps the events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Store {
-    /// `memory:`: in the broker's memory (the default until there is a durable store). What waits is lost with the broker.
+    /// `memory:`: in the broker's memory. What waits is lost with the broker. The default where there is no `state_dir`.
     #[default]
     Memory,
-    /// An absolute path: the embedded store in this directory.
+    /// An absolute path: the embedded store in this directory. Default: `store` below `state_dir`.
     Directory(PathBuf),
     /// `nats://host,host`: NATS JetStream on these servers (each `host` or `host:port`).
     Nats(Vec<String>),

@@ -13,11 +13,16 @@ impl Broker<'_> {
         for (number, slot) in self.post.scoreboard.slots().filter(|(_, slot)| slot.state() == State::Dead) {
             let id = local_id(number, slot.incarnation());
             if self.burying.insert(id) {
-                self.peers.remove(id);
+                let met = self.peers.remove(id);
                 self.awaited.remove(&id);
-                self.queue.handle_death(id, Some(&slot.remains()), now, &mut self.effects);
+                if !met && self.backlog.capabilities().survives_broker {
+                    self.inherit_from(number, slot);
+                } else {
+                    self.queue.handle_death(id, Some(&slot.remains()), now, &mut self.effects);
+                }
             }
         }
+        self.settle_legacies(now);
     }
 
     /// All that the worker had is settled.

@@ -16,6 +16,20 @@ pub(super) struct Unsaid {
     /// The last ticket that there is, and the last that is done.
     last: Ticket,
     done: Ticket,
+    /// The last that is synced.
+    through: Ticket,
+}
+
+impl Unsaid {
+    /// Whether all that there is to keep is kept, and said.
+    pub fn is_empty(&self) -> bool {
+        self.done >= self.last && self.kept.is_empty()
+    }
+
+    /// Whether all that there is to keep is synced.
+    pub const fn is_synced(&self) -> bool {
+        self.through >= self.last
+    }
 }
 
 /// Takes what is due of `line` now that all up to `ticket` is done.
@@ -54,6 +68,7 @@ impl Broker<'_> {
                     due(&mut self.unsaid.kept, ticket).into_iter().for_each(|reply| self.say(reply));
                 }
                 Completion::Synced(ticket) => {
+                    self.unsaid.through = ticket;
                     due(&mut self.unsaid.synced, ticket).into_iter().for_each(|reply| self.say(reply));
                 }
                 Completion::Fetched(fetched) => self.queue.handle_fetched(fetched, clock::now(), &mut self.effects),

@@ -7,9 +7,11 @@ mod door;
 mod graves;
 mod intake;
 mod keep;
+mod legacies;
 mod notices;
 mod peers;
 mod pull;
+mod shelf;
 mod staff;
 
 use crate::application::Level;
@@ -23,14 +25,17 @@ use crate::transport::{Socket, Source, Transport, wait};
 use crate::{RunError, fork};
 use door::Door;
 use keep::Unsaid;
+pub use legacies::Estate;
+use legacies::Legacies;
 use nix::sys::signal::Signal;
 use notices::Notices;
 use peers::Peers;
-use proletarier_core::backlog::{Backlog, Memory};
+use proletarier_core::backlog::Backlog;
 use proletarier_core::queue::{Effects, Queue, Rules, WorkerId};
 use proletarier_core::settings::Settings;
 use proletarier_core::time::Mono;
 use std::collections::HashSet;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 /// Messages taken from one socket before what they ask for is kept: a group that is committed together.
@@ -52,6 +57,8 @@ pub struct Post<'a> {
     pub ties: &'a Ties,
     /// Which broker this is.
     pub epoch: u64,
+    /// What the workers of daemons before have left.
+    pub estate: &'a Estate,
 }
 
 struct Sockets {
@@ -68,6 +75,9 @@ struct Broker<'a> {
     sockets: Sockets,
     queue: Queue,
     backlog: Box<dyn Backlog>,
+    /// Becomes readable when the backlog may have something to tell.
+    backlog_bell: Option<OwnedFd>,
+    legacies: Legacies,
     effects: Effects,
     unsaid: Unsaid,
     peers: Peers,
@@ -84,6 +94,9 @@ struct Broker<'a> {
 
 /// Workers of the broker before are waited for so long, in microseconds, before copies of what they had are taken for new events.
 const AWAIT_WORKERS: u64 = 600_000_000;
+
+/// A broker that stops waits so long for its last sync, in microseconds.
+const SYNC_AT_LAST: u64 = 5_000_000;
 
 /// Runs a broker until it is told to stop; its exit status.
 ///
@@ -121,15 +134,18 @@ impl<'a> Broker<'a> {
         let rules = Rules { retry: settings.retry, max_message: settings.broker.max_message_size };
         let alive: Vec<_> = post.scoreboard.slots().filter(|(_, slot)| slot.state() == State::Working).collect();
         let mut queue = Queue::new(rules);
-        let backlog = Memory::new(post.epoch);
-        if !alive.is_empty() && !backlog.capabilities().survives_broker {
+        let kept = shelf::open(settings, post.epoch)?;
+        if !alive.is_empty() && !kept.backlog.capabilities().survives_broker {
             queue = queue.recovering(alive.iter().filter_map(|(_, slot)| slot.running_event()));
         }
+        queue = queue.with_sessions(kept.sessions);
         let awaited = alive.iter().map(|(number, slot)| peers::local_id(*number, slot.incarnation())).collect();
-        Ok(Self {
+        let mut broker = Self {
             sockets,
             queue,
-            backlog: Box::new(backlog),
+            backlog: kept.backlog,
+            backlog_bell: kept.bell,
+            legacies: Legacies::default(),
             effects: Effects::default(),
             unsaid: Unsaid::default(),
             peers: Peers::default(),
@@ -141,7 +157,12 @@ impl<'a> Broker<'a> {
             malformed: 0,
             frame: Vec::new(),
             post,
-        })
+        };
+        if broker.backlog.capabilities().survives_broker {
+            let estate = broker.post.estate;
+            broker.reserve_what_is_claimed(estate);
+        }
+        Ok(broker)
     }
 
     fn serve(&mut self, signals: &Signals) {
@@ -150,8 +171,9 @@ impl<'a> Broker<'a> {
         let mut orphaned_until = None;
         loop {
             self.keep_and_say();
+            self.forget_estate();
             let timeout = self.timeout(orphaned_until);
-            let [clients, workers, control, bell, life, told, pull, arrivals] =
+            let [clients, workers, control, bell, life, told, pull, arrivals, _] =
                 self.wait(signals, timeout, orphaned_until.is_some());
             if workers {
                 self.hear_workers();
@@ -192,7 +214,7 @@ impl<'a> Broker<'a> {
         self.finish();
     }
 
-    fn wait(&self, signals: &Signals, timeout: Option<Duration>, orphaned: bool) -> [bool; 8] {
+    fn wait(&self, signals: &Signals, timeout: Option<Duration>, orphaned: bool) -> [bool; 9] {
         let (ties, sockets) = (self.post.ties, &self.sockets);
         let sources = [
             Source::Socket(&sockets.clients),
@@ -204,6 +226,8 @@ impl<'a> Broker<'a> {
             Source::Descriptor(signals.descriptor()),
             sockets.pull.as_ref().map_or(Source::Never, Source::Socket),
             Source::Socket(&sockets.arrivals),
+            // What it tells is taken with each turn of the loop.
+            self.backlog_bell.as_ref().map_or(Source::Never, |bell| Source::Descriptor(bell.as_fd())),
         ];
         wait(sources, timeout)
     }
@@ -228,6 +252,7 @@ impl<'a> Broker<'a> {
         self.hear_workers();
         self.settle_graves();
         self.keep_and_say();
+        self.sync_at_last();
         let counts = self.backlog.counts();
         let left = counts.pending + counts.reserved + counts.parked;
         if left + counts.dead > 0 && !self.backlog.capabilities().survives_broker {
@@ -243,6 +268,21 @@ impl<'a> Broker<'a> {
         ];
         for path in endpoints.into_iter().flatten().filter_map(|endpoint| endpoint.socket_path()) {
             let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// What is kept is kept also where power is lost from here on, if that takes no longer than a little.
+    fn sync_at_last(&mut self) {
+        if !self.backlog.capabilities().survives_power {
+            return;
+        }
+        self.backlog.sync();
+        let deadline = clock::mono().plus(SYNC_AT_LAST);
+        loop {
+            self.keep_and_say();
+            let left = deadline.since(clock::mono());
+            let Some(bell) = self.backlog_bell.as_ref().filter(|_| left > 0 && !self.unsaid.is_synced()) else { return };
+            wait([Source::Descriptor(bell.as_fd())], Some(Duration::from_micros(left)));
         }
     }
 

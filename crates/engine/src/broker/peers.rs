@@ -49,10 +49,10 @@ impl Peers {
         self.by_id.insert(id, Peer { address, settled: 0, heard });
     }
 
-    pub fn remove(&mut self, id: WorkerId) {
-        if let Some(peer) = self.by_id.remove(&id) {
-            self.by_address.remove(&peer.address);
-        }
+    /// Whether it was there.
+    pub fn remove(&mut self, id: WorkerId) -> bool {
+        let removed = self.by_id.remove(&id);
+        removed.is_some_and(|peer| self.by_address.remove(&peer.address).is_some())
     }
 
     /// An id for another worker that has no slot here.

@@ -77,6 +77,7 @@ impl Broker<'_> {
         self.mourn_predecessor(address, &ready, now);
         self.peers.add(id, address.clone(), now.mono);
         self.awaited.remove(&id);
+        self.learn_table(ready.hello.listeners.clone());
         let backlog = &mut self.backlog;
         if let Err(error) = self.queue.handle_ready(id, ready, &mut |held| backlog.adopt(held), now, &mut self.effects) {
             // The worker itself makes the same table first: this is somebody else.
@@ -84,6 +85,7 @@ impl Broker<'_> {
             self.malformed += 1;
             self.notices.malformed("a worker", &error);
         }
+        self.settle_legacies(now);
     }
 
     /// The worker's id: a local one must be who the scoreboard says.

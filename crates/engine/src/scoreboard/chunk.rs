@@ -97,6 +97,13 @@ impl ChunkPlace {
         self.update(number, |progress| Some(Progress { limit: progress.claimed, ..progress })).map(|before| before.claimed)
     }
 
+    /// Gives the unclaimed rest back; the chunk's number, and the tokens of what is claimed.
+    pub fn revoke(&self) -> (u32, Vec<u64>) {
+        let number = self.progress().number;
+        let claimed = self.give_back(number).unwrap_or(0);
+        (number, self.tokens[..usize::from(claimed).min(MAX_CHUNK)].iter().map(|token| token.load(Ordering::Relaxed)).collect())
+    }
+
     /// The claimed delivery is finished; of its marks the failures stay.
     pub fn finish(&self, delivery: u16) {
         // Counted first: a kill before the marks of success are gone leaves too many, one after would leave too few.

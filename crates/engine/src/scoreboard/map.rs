@@ -1,7 +1,7 @@
 //! Provides a file mapped into memory, shared with every process that maps it. The scoreboard's only `unsafe`.
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -35,10 +35,26 @@ impl Map {
         let _ = std::fs::remove_file(file);
         let opened = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(file)?;
         opened.set_len(bytes as u64)?;
+        Self::map(&opened, bytes)
+    }
+
+    /// Maps a file that is there, all of it.
+    pub fn open(file: &Path) -> std::io::Result<Self> {
+        let opened = OpenOptions::new().read(true).write(true).open(file)?;
+        let bytes = usize::try_from(opened.metadata()?.len()).map_err(|_| std::io::ErrorKind::InvalidData)?;
+        Self::map(&opened, bytes)
+    }
+
+    /// How many bytes there are.
+    pub const fn bytes(&self) -> usize {
+        self.bytes.get()
+    }
+
+    fn map(opened: &File, bytes: usize) -> std::io::Result<Self> {
         let bytes = NonZeroUsize::new(bytes).ok_or(std::io::ErrorKind::InvalidInput)?;
         let (protection, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED);
         // SAFETY: a new mapping of a whole file that is `bytes` long; nobody shrinks it (the directory is ours and locked).
-        let start = unsafe { mmap(None, bytes, protection, flags, &opened, 0) }?;
+        let start = unsafe { mmap(None, bytes, protection, flags, opened, 0) }?;
         Ok(Self { start: start.cast(), bytes })
     }
 

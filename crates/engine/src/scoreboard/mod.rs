@@ -5,9 +5,11 @@
 //! process could keep.
 
 mod chunk;
+mod estate;
 mod map;
 mod slot;
 
+pub use estate::set_aside;
 pub use slot::{Slot, State};
 
 use crate::clock;
@@ -16,7 +18,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Marks the file, with its version in the last byte: another version is another layout.
-const MAGIC: u64 = u64::from_be_bytes(*b"PROLSCO\x01");
+const MAGIC: u64 = u64::from_be_bytes(*b"PROLSCO\x02");
 
 /// The file's head, a page of its own.
 #[repr(C, align(4096))]
@@ -52,6 +54,22 @@ impl Scoreboard {
         board.head().epoch.store(clock::random() >> 41, Ordering::Relaxed);
         board.head().magic.store(MAGIC, Ordering::Release);
         Ok(board)
+    }
+
+    /// The one that a daemon before has left in `file`, if it is whole and of this version.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(file: &Path) -> std::io::Result<Self> {
+        let map = Map::open(file)?;
+        if map.bytes() < size_of::<Head>() {
+            return Err(std::io::ErrorKind::InvalidData.into());
+        }
+        let slots = (map.bytes() - size_of::<Head>()) / size_of::<Slot>();
+        let board = Self { map, slots };
+        let whole =
+            board.head().magic.load(Ordering::Acquire) == MAGIC && board.head().slots.load(Ordering::Relaxed) == slots as u64;
+        if whole { Ok(board) } else { Err(std::io::ErrorKind::InvalidData.into()) }
     }
 
     fn head(&self) -> &Head {

@@ -38,6 +38,8 @@ pub struct Slot {
     zygote: AtomicU32,
     end: AtomicU32,
     listener: AtomicU32,
+    /// Tells the worker's table of listeners from others: marks are places in it. 0: it has none yet.
+    table: AtomicU64,
     /// When the running delivery was claimed: monotonic, microseconds.
     since: AtomicU64,
     id_length: AtomicU32,
@@ -85,6 +87,7 @@ impl Slot {
         self.pid.store(0, Ordering::Relaxed);
         self.end.store(0, Ordering::Relaxed);
         self.listener.store(NO_LISTENER, Ordering::Relaxed);
+        self.table.store(0, Ordering::Relaxed);
         self.id_length.store(0, Ordering::Relaxed);
         self.words_used.store(0, Ordering::Relaxed);
         for chunk in &self.chunks {
@@ -98,8 +101,9 @@ impl Slot {
         self.pid.store(pid, Ordering::Release);
     }
 
-    /// The worker has booted.
-    pub fn booted(&self) {
+    /// The worker has booted, with the table of this fingerprint.
+    pub fn booted(&self, table: u64) {
+        self.table.store(table, Ordering::Relaxed);
         self.state.store(State::Working as u32, Ordering::Release);
     }
 
@@ -204,6 +208,21 @@ impl Slot {
         let used = (self.words_used.load(Ordering::Acquire) as usize).min(LAST_WORDS);
         let words: Vec<u8> = self.words[..used].iter().map(|byte| byte.load(Ordering::Relaxed)).collect();
         serde_json::from_slice(&words).ok()
+    }
+
+    /// The fingerprint of its worker's table of listeners.
+    #[must_use]
+    pub fn table(&self) -> u64 {
+        self.table.load(Ordering::Acquire)
+    }
+
+    /// What was handed out to its worker and claimed, as the store names it: chunk by chunk, with the chunks' numbers. Nothing more is
+    /// claimed of these.
+    pub fn revoke_all(&self) -> Vec<(u32, Vec<u64>)> {
+        let used = self.chunks.iter().filter(|chunk| chunk.progress().number != 0);
+        let mut chunks: Vec<_> = used.map(ChunkPlace::revoke).collect();
+        chunks.sort_unstable_by_key(|(number, _)| *number);
+        chunks
     }
 
     /// How its worker ended.

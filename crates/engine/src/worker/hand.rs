@@ -97,19 +97,20 @@ impl Hand {
     }
 
     /// Everything for a broker that knows nothing of it; the unclaimed rest is that one's to hand out. Only called between deliveries, so
-    /// that what is claimed is finished.
+    /// that what is claimed is finished. It stays in hand until that broker says that it is settled: the broker may die before it is.
     pub fn give_back_all(&mut self, slot: &Slot) -> Vec<Held> {
-        let held = self.chunks.drain(..).filter_map(|chunk| {
+        let held = self.chunks.iter_mut().filter_map(|chunk| {
+            chunk.closed = true;
             let before = slot.progress(chunk.number)?;
             slot.give_back(chunk.number);
             let progress = slot.progress(chunk.number)?;
             // What the broker before had taken back, it had also handed out to somebody else.
             Some(Held {
-                frame: chunk.frame,
+                frame: chunk.frame.clone(),
                 finished: progress.finished,
                 claimed: progress.claimed,
                 limit: before.limit,
-                failures: chunk.failures,
+                failures: chunk.failures.clone(),
             })
         });
         held.collect()

@@ -103,7 +103,7 @@ impl<'a> Worker<'a> {
             }
         };
         let Ok(line) = Line::open(post) else { return EXIT_BOOT_FAILED };
-        slot.booted();
+        slot.booted(table.fingerprint());
         post.scoreboard.set_zygote_ready(post.zygote);
         post.ties.zygote.ring();
         post.ties.supervisor.ring();

@@ -103,6 +103,7 @@ impl Lab {
         let dir = tempfile::tempdir().unwrap();
         let settings = json!({
             "runtime_dir": dir.path().join("run"),
+            "store": dir.path().join("store"),
             "worker": { "pool_size": 2, "grace": 10 },
             "retry": { "delay": 0.05, "multiplier": 1, "jitter": 0 },
             "log": { "level": "debug", "format": "json" },

@@ -1,0 +1,38 @@
+//! Opens the backlog that the settings name.
+
+use crate::application::Level;
+use crate::store::{self, Directory};
+use crate::{RunError, clock, log};
+use proletarier_core::backlog::{Backlog, Memory};
+use proletarier_core::delivery::Unique;
+use proletarier_core::session::Sessions;
+use proletarier_core::settings::{Settings, Store};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// The backlog, and what it has kept for the queue.
+pub(super) struct Shelf {
+    pub backlog: Box<dyn Backlog>,
+    /// Becomes readable when it may have something to tell.
+    pub bell: Option<OwnedFd>,
+    pub sessions: Sessions,
+    /// The keys that are held, and by which event.
+    pub uniques: Vec<(Unique, String)>,
+}
+
+/// Opens it; tells what is not whole.
+pub(super) fn open(settings: &Settings, epoch: u64) -> Result<Shelf, RunError> {
+    let Store::Directory(directory) = &settings.store else {
+        let backlog = Box::new(Memory::new(epoch));
+        return Ok(Shelf { backlog, bell: None, sessions: Sessions::default(), uniques: Vec::new() });
+    };
+    let setup = |error: &dyn std::fmt::Display| RunError::Setup(error.to_string());
+    let disk = Arc::new(Directory::new(directory.clone(), 0o600));
+    let (store, found) = store::open(disk, clock::random(), clock::now(), true).map_err(|error| setup(&error))?;
+    if !found.losses.is_none() {
+        let words = "the store was not whole: what is damaged is set aside, and the rest goes on";
+        log::line(Level::Error, words, &[("store", &directory.display()), ("found", &found.losses)]);
+    }
+    let bell = store.bell().try_clone_to_owned().map_err(|error| setup(&error))?;
+    Ok(Shelf { backlog: Box::new(store), bell: Some(bell), sessions: found.sessions, uniques: found.uniques })
+}
