@@ -164,8 +164,8 @@ impl Queue {
 
     /// The same with the unique keys of what a durable backlog kept: of each delivery that is not settled and not dead, with its event's id.
     #[must_use]
-    pub fn with_uniques<'a>(mut self, uniques: impl IntoIterator<Item = (&'a Unique, &'a str)>) -> Self {
-        uniques.into_iter().for_each(|(unique, id)| self.books.uniques.restore(unique, id));
+    pub fn with_uniques(mut self, uniques: impl IntoIterator<Item = (Unique, String)>) -> Self {
+        uniques.into_iter().for_each(|(unique, id)| self.books.uniques.restore(&unique, &id));
         self
     }
 

@@ -130,7 +130,8 @@ fn letters_move_from_one_daemon_to_another() {
 
 #[test]
 fn too_many_letters_go_and_too_old_ones() {
-    let many = lab().set("dead", json!({ "max": 10 }));
+    // One worker, so that they die in their order.
+    let many = lab().set("dead", json!({ "max": 10 })).set("worker.pool_size", 1);
     let daemon = many.daemon();
     many.flood(30.0, &json!({ "confirm": "deferred", "name": "nobody", "count": 500 })).finish_well();
     until_true("all died", || many.number("counters.dead") == 500);

@@ -120,7 +120,7 @@ fn keys_that_a_backlog_kept_are_held_and_the_later_of_two_holds() {
     rig.pass(SECOND);
     rig.publish_unique("second", "k", Some(10));
     let kept: Vec<_> = rig.backlog.waiting(0, 9).items.into_iter().map(|waiting| waiting.delivery).collect();
-    let uniques = || kept.iter().map(|delivery| (delivery.unique().unwrap(), id(delivery)));
+    let uniques = || kept.iter().map(|delivery| (delivery.unique().unwrap().clone(), id(delivery).to_owned()));
     for reversed in [false, true] {
         let (queue, mut order) = (Queue::new(Rules { retry: policy(3), max_message: 1000 }), uniques().collect::<Vec<_>>());
         if reversed {

@@ -112,6 +112,7 @@ fn letters_at(backlog: &mut dyn Backlog, cursors: &[Token]) -> Vec<(Token, DeadL
     let mut cursors: Vec<_> = cursors.iter().copied().filter(|cursor| *cursor > 0).collect();
     cursors.sort_unstable();
     cursors.dedup();
-    let found = cursors.into_iter().filter_map(|cursor| backlog.dead(cursor - 1, 1).items.pop().filter(|(at, _)| *at == cursor));
+    let found =
+        cursors.into_iter().filter_map(|cursor| backlog.dead(cursor - 1, 1).items.into_iter().find(|(at, _)| *at == cursor));
     found.collect()
 }

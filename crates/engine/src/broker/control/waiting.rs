@@ -64,23 +64,22 @@ impl Broker<'_> {
 
     pub(super) fn waiting_cancel(&mut self, which: Which) -> Result<Answer, String> {
         let mut found = Vec::new();
-        let next =
-            match which.meant()? {
-                Meant::Cursors(mut cursors) => {
-                    cursors.retain(|cursor| *cursor > 0);
-                    cursors.sort_unstable();
-                    cursors.dedup();
-                    let backlog = &mut self.backlog;
-                    found.extend(cursors.into_iter().filter_map(|cursor| {
-                        backlog.waiting(cursor - 1, 1).items.pop().filter(|waiting| waiting.token == cursor)
-                    }));
-                    None
-                }
-                Meant::Filter { filter, after } => self.walk_waiting(after, Some(&filter), |waiting| {
-                    found.push(waiting);
-                    Go::On
-                }),
-            };
+        let next = match which.meant()? {
+            Meant::Cursors(mut cursors) => {
+                cursors.retain(|cursor| *cursor > 0);
+                cursors.sort_unstable();
+                cursors.dedup();
+                let backlog = &mut self.backlog;
+                found.extend(cursors.into_iter().filter_map(|cursor| {
+                    backlog.waiting(cursor - 1, 1).items.into_iter().find(|waiting| waiting.token == cursor)
+                }));
+                None
+            }
+            Meant::Filter { filter, after } => self.walk_waiting(after, Some(&filter), |waiting| {
+                found.push(waiting);
+                Go::On
+            }),
+        };
         let cancelled = self.queue.handle_cancel(&found, &mut self.effects);
         Ok(Answer::Kept(json!({ "done": cancelled.done, "running": cancelled.running, "next": next })))
     }
