@@ -37,7 +37,7 @@ final class GarbageTest extends TestCase
             'the clients\' socket' => ['events.sock', \ZMQ::SOCKET_DEALER, static fn (int $n): string => Wire::publish('mutant', ['n' => $n], str_repeat('s', 16), $n)],
             'the workers\' socket, introductions' => ['workers.sock', \ZMQ::SOCKET_DEALER, static fn (int $n): string => Wire::ready($n % 3, getmypid())],
             'the workers\' socket, reports' => ['workers.sock', \ZMQ::SOCKET_DEALER, static fn (int $n): string => Wire::report($n % 5, $n % 4)],
-            'the control socket' => ['control.sock', \ZMQ::SOCKET_DEALER, static fn (int $n): string => '{"command":"dead","after":' . $n . '}'],
+            'the control socket' => ['control.sock', \ZMQ::SOCKET_DEALER, static fn (int $n): string => '{"command":"failed","after":' . $n . '}'],
             'the original\'s socket' => ['', \ZMQ::SOCKET_PUSH, static fn (int $n): string => '{"name":"mutant","params":{"n":' . $n . '}}'],
         ];
     }

@@ -24,6 +24,9 @@ pub struct SpentAttempt {
     pub at: u64,
     /// How.
     pub failure: Failure,
+    /// When the dead letter that ended with this attempt was replayed: wall time, microseconds. Attempts behind it count from 1 again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<u64>,
 }
 
 /// Most attempts that a history keeps; the first and the latest stay.

@@ -85,6 +85,13 @@ impl Failure {
         }
     }
 
+    /// Class and message, as lists and lines show it.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let Self { class, message, .. } = self;
+        if class.is_empty() { message.clone() } else { format!("{class}: {message}") }
+    }
+
     /// The same with its texts cut to [`MAX_MESSAGE`] and [`MAX_TRACE`], at a character's edge.
     #[must_use]
     pub fn capped(mut self) -> Self {

@@ -19,6 +19,9 @@ use crate::name::{self, NameError};
 pub const VERSION: u8 = 1;
 /// Longest id in bytes.
 pub const MAX_ID: usize = 64;
+/// How long a unique key is held where nothing else is asked for, in microseconds: a day (this project's choice; it outlasts the default
+/// retry policy's attempts, and frees a key whose event waits for a worker that never comes).
+pub const UNIQUE_FOR: u64 = 86_400 * 1_000_000;
 
 /// Tags of the optional fields.
 mod tag {
@@ -30,6 +33,7 @@ mod tag {
     pub const KEY: u8 = 5;
     pub const UNIQUE: u8 = 6;
     pub const HEADER: u8 = 7;
+    pub const UNIQUE_FOR: u8 = 8;
 }
 
 /// An event about to be written as a record, and what is read from one. All text is borrowed.
@@ -53,6 +57,8 @@ pub struct Record<'a> {
     pub key: Option<&'a str>,
     /// At most one of these waits or runs, 1 to 255 bytes.
     pub unique: Option<&'a str>,
+    /// How long `unique` is held at most, in microseconds from when the event is due; none: [`UNIQUE_FOR`].
+    pub unique_for: Option<u64>,
     /// Headers such as traceparent.
     pub headers: Headers<'a>,
     /// JSON, an object or an array.
@@ -118,7 +124,9 @@ impl<'a> Record<'a> {
         short(out, self.id);
         short(out, self.name);
         out.extend_from_slice(&self.triggered_at.to_le_bytes());
-        for (tag, number) in [(tag::AT, self.at), (tag::DELAY, self.delay), (tag::EXPIRES, self.expires)] {
+        let numbers =
+            [(tag::AT, self.at), (tag::DELAY, self.delay), (tag::EXPIRES, self.expires), (tag::UNIQUE_FOR, self.unique_for)];
+        for (tag, number) in numbers {
             if let Some(number) = number {
                 field(out, tag, &[&number.to_le_bytes()]);
             }
@@ -188,6 +196,7 @@ impl<'a> Record<'a> {
             tag::AT => self.at = number()?,
             tag::DELAY => self.delay = number()?,
             tag::EXPIRES => self.expires = number()?,
+            tag::UNIQUE_FOR => self.unique_for = number()?,
             tag::QUEUE => self.queue = text(64)?,
             tag::KEY => self.key = text(255)?,
             tag::UNIQUE => self.unique = text(255)?,

@@ -121,6 +121,7 @@ impl Dice {
             queue: queue.as_deref(),
             key: key.as_deref(),
             unique: unique.as_deref(),
+            unique_for: self.maybe(Self::number),
             headers: Headers::Pairs(&headers),
             params: &params,
         };
@@ -161,7 +162,8 @@ impl Dice {
                 first: self.number(),
                 count: self.word(),
                 exceptions: self.some(4, |dice| {
-                    let code = [RejectCode::Malformed, RejectCode::TooLarge, RejectCode::Overloaded][dice.below(3)];
+                    let codes = [RejectCode::Malformed, RejectCode::TooLarge, RejectCode::Overloaded, RejectCode::Unique];
+                    let code = codes[dice.below(codes.len())];
                     Exception { number: dice.number(), code, reason: dice.text(0, 300) }
                 }),
             }),

@@ -3,7 +3,8 @@
 //! - `application run '<settings>' <directory> [all|broker|worker]` runs a daemon. Its listeners write a line to `<directory>/handled` for
 //!   each run that succeeds: event id, listener, attempt, pid, start and end in microseconds of the monotonic clock, params. Where there is a
 //!   directory `<directory>/running`, they also write a line to `<directory>/started` for each run that begins, and one to
-//!   `<directory>/doubled` for each that begins while another live worker runs the same. While a file `<directory>/fail` exists, no worker boots.
+//!   `<directory>/doubled` for each that begins while another live worker runs the same. While a file `<directory>/fail` exists, no worker boots;
+//!   where there is a file `<directory>/herald`, there is a listener `herald` of `proletarier.dead`.
 //! - `application trigger '<client settings>' <confirm> <name> <params>...` triggers an event for each of the params.
 //! - `application flood '<client settings>' '<what>'` triggers many, see [`Flood`], and tells on standard output what became of each.
 //!
@@ -14,6 +15,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::ForkResult;
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::listener::ListenerSpec;
+use proletarier_core::queue::DEAD_EVENT;
 use proletarier_core::record::Record;
 use proletarier_core::settings::{ClientSettings, Settings};
 use proletarier_engine::application::{Application, Attempt, Level, Moment, Outcome, Watch, WorkerInfo};
@@ -31,8 +33,12 @@ use std::time::Duration;
 const LISTENERS: [(&str, &str); 7] =
     [("a", "five"), ("b", "five"), ("c", "five"), ("d", "five"), ("e", "five"), ("one", "one"), ("all", "*")];
 
+/// The listener that is there where it is asked for.
+const HERALD: (&str, &str) = ("herald", DEAD_EVENT);
+
 struct Plain {
     directory: PathBuf,
+    herald: bool,
     files: Option<Files>,
 }
 
@@ -46,6 +52,10 @@ struct Files {
 impl Plain {
     fn append(&self, name: &str) -> File {
         OpenOptions::new().append(true).create(true).open(self.directory.join(name)).unwrap()
+    }
+
+    fn listeners(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        LISTENERS.into_iter().chain(self.herald.then_some(HERALD))
     }
 
     /// Notes that a run begins. The lock says that it goes on, and ends with the process, however that ends.
@@ -93,20 +103,21 @@ impl Application for Plain {
         }
         let strict = self.directory.join("running").exists();
         self.files = Some(Files { handled: self.append("handled"), started: strict.then(|| self.append("started")) });
-        let spec = |(id, event): &(&str, &str)| ListenerSpec {
-            id: (*id).into(),
-            event: (*event).into(),
+        let spec = |(id, event): (&str, &str)| ListenerSpec {
+            id: id.into(),
+            event: event.into(),
             retry: None,
             timeout: None,
             parallel: false,
         };
-        Ok(LISTENERS.iter().map(spec).collect())
+        self.herald = self.directory.join("herald").exists();
+        Ok(self.listeners().map(spec).collect())
     }
 
     fn handle(&mut self, attempt: &Attempt<'_>, watch: &mut dyn Watch) -> Outcome {
         let params: Value = serde_json::from_slice(attempt.event.params)
             .map_err(|error| Failure::new(FailureKind::Malformed, "malformed", error.to_string()))?;
-        for (index, (id, event)) in (0..).zip(LISTENERS) {
+        for (index, (id, event)) in (0..).zip(self.listeners()) {
             let wanted = attempt.only.map_or(event == attempt.event.name || event == "*", |only| only.contains(&index));
             if wanted {
                 watch.enter(index);
@@ -237,7 +248,7 @@ fn run(settings: &str, directory: &str, role: Option<&str>) -> ! {
         _ => Role::All,
     };
     let settings = Settings::read(&serde_json::from_str(settings).unwrap()).unwrap();
-    let mut application = Plain { directory: directory.into(), files: None };
+    let mut application = Plain { directory: directory.into(), herald: false, files: None };
     let status = proletarier_engine::run(settings, role, &mut application).unwrap_or_else(|error| {
         eprintln!("{error}");
         1

@@ -1,6 +1,6 @@
 //! Provides the suite that every adapter of the backlog port passes. Each rule of the port is one function; a broken one panics with its name.
 
-use super::{Backlog, Completion, Counts, Replacement, Reserved, Settlement, Waits};
+use super::{Append, Backlog, Completion, Counts, Replacement, Reserved, Settlement, Waits};
 use crate::delivery::{DeadLetter, Delivery, Due};
 use crate::time::{Mono, Now, Wall};
 use bytes::Bytes;
@@ -140,6 +140,11 @@ fn keeps_replays_and_discards_dead_letters<B: Backlog>(backlog: &mut B) {
     settle(backlog, all[1].0, Settlement::Replace(vec![Replacement::Delivery(delivery("again"))]));
     assert_eq!(backlog.dead(0, 100).items, all[2..], "discarded and replayed ones are gone");
     assert_eq!(names(&fetch(backlog, 9)), [b"again"], "a replay goes out, once");
+    let ticket = backlog.append(&mut vec![Append { delivery: delivery("stillborn"), origin: None, dead: Some(7) }], NOW);
+    finish(backlog, ticket);
+    let last = backlog.dead(all[2].0, 100).items.remove(0).1;
+    assert_eq!((last.at, &last.delivery.record[..]), (7, &b"stillborn"[..]), "what is appended as dead is a dead letter");
+    assert!(fetch(backlog, 9).is_empty());
 }
 
 fn lists_and_cancels_what_waits<B: Backlog>(backlog: &mut B) {

@@ -104,6 +104,13 @@ impl Memory {
         self.count(sequence, waits, 1);
     }
 
+    fn bury(&mut self, letter: DeadLetter) {
+        self.dead.insert(self.next_sequence(), letter);
+        // Its number is nobody else's.
+        self.entries.push_back(None);
+        self.counts.dead += 1;
+    }
+
     fn next_sequence(&self) -> u64 {
         self.first + self.entries.len() as u64
     }
@@ -183,7 +190,10 @@ impl Backlog for Memory {
 
     fn append(&mut self, batch: &mut Vec<Append>, now: Now) -> Ticket {
         for append in batch.drain(..) {
-            self.keep(append.delivery, now);
+            match append.dead {
+                Some(at) => self.bury(DeadLetter { delivery: append.delivery, at }),
+                None => self.keep(append.delivery, now),
+            }
         }
         self.done()
     }
@@ -197,12 +207,7 @@ impl Backlog for Memory {
                 for replacement in replacements {
                     match replacement {
                         Replacement::Delivery(delivery) => self.keep(delivery, now),
-                        Replacement::Dead(letter) => {
-                            self.dead.insert(self.next_sequence(), letter);
-                            // Its number is nobody else's.
-                            self.entries.push_back(None);
-                            self.counts.dead += 1;
-                        }
+                        Replacement::Dead(letter) => self.bury(letter),
                     }
                 }
             }

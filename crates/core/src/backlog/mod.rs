@@ -54,18 +54,20 @@ pub struct Origin {
     pub number: u64,
 }
 
-/// A new delivery to keep.
+/// A new delivery, or dead letter, to keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
     /// What to keep.
     pub delivery: Delivery,
     /// Where it came from, to keep with it: known copies are known as durably as the delivery. None where nobody numbers.
     pub origin: Option<Origin>,
+    /// Where it is a dead letter from the start: when it died, in wall time, microseconds.
+    pub dead: Option<u64>,
 }
 
 impl From<Delivery> for Append {
     fn from(delivery: Delivery) -> Self {
-        Self { delivery, origin: None }
+        Self { delivery, origin: None, dead: None }
     }
 }
 

@@ -103,8 +103,10 @@ pub enum RejectCode {
     Malformed = 1,
     /// It is larger than the broker takes.
     TooLarge = 2,
-    /// Too much is waiting.
+    /// Too much is waiting, or the store takes nothing more.
     Overloaded = 3,
+    /// One with its unique key waits or runs; the reason is that event's id.
+    Unique = 4,
 }
 
 /// What differs for one event of a batch.
@@ -207,6 +209,7 @@ impl ToClient {
                         code: match body.u8()? {
                             1 => RejectCode::Malformed,
                             2 => RejectCode::TooLarge,
+                            4 => RejectCode::Unique,
                             _ => RejectCode::Overloaded,
                         },
                         reason: String::from_utf8_lossy(body.bytes16()?).into_owned(),

@@ -3,7 +3,6 @@
 
 use super::outcome::{Failures, Judge};
 use super::remains::{ChunkRemains, Remains};
-use super::report::settle;
 use super::worker::OpenChunk;
 use super::{Effects, Queue, Reply, WorkerId};
 use crate::backlog::{Replacement, Reserved, Settlement};
@@ -23,7 +22,7 @@ impl Queue {
     /// A worker is dead. `remains` is its slot of the scoreboard; none where that is lost.
     pub fn handle_death(&mut self, id: WorkerId, remains: Option<&Remains>, now: Now, effects: &mut Effects) {
         if let Some(worker) = self.workers.remove(&id) {
-            self.counters.deaths += u64::from(!worker.leaving || !worker.chunks.is_empty());
+            self.books.counters.deaths += u64::from(!worker.leaving || !worker.chunks.is_empty());
             let retry = self.rules.retry;
             let judge = Judge { retry: &retry, table: &worker.table, now };
             let mut unclaimed = Vec::new();
@@ -39,7 +38,7 @@ impl Queue {
                     None => {
                         for reserved in open.deliveries.into_iter().flatten() {
                             let settlement = recover(&judge, &reserved.delivery);
-                            settle(&reserved, settlement, &mut self.counters, effects);
+                            self.books.settle(&reserved, settlement, now, effects);
                         }
                     }
                 }
@@ -56,11 +55,11 @@ impl Queue {
         let (retry, table) = (self.rules.retry, ListenerTable::default());
         let judge = Judge { retry: &retry, table: &table, now };
         for reserved in finished {
-            settle(&reserved, Settlement::Done, &mut self.counters, effects);
+            self.books.settle(&reserved, Settlement::Done, now, effects);
         }
         for reserved in others {
             let settlement = recover(&judge, &reserved.delivery);
-            settle(&reserved, settlement, &mut self.counters, effects);
+            self.books.settle(&reserved, settlement, now, effects);
         }
     }
 
@@ -84,7 +83,7 @@ impl Queue {
                 let ended = marks.iter().map(|mark| mark.listener).collect();
                 split(judge, &reserved.delivery, &ended, failures, remains)
             };
-            settle(&reserved, settlement, &mut self.counters, effects);
+            self.books.settle(&reserved, settlement, judge.now, effects);
         }
         open.settled = open.settled.max(usize::from(chunk.claimed).min(open.limit));
     }

@@ -1,7 +1,7 @@
 //! Defines what a step of the queue asks of its shell: what to keep, what to say once it is kept, what to say at once.
 
 use crate::backlog::{Append, Reserved, Settlement, Token};
-use crate::delivery::DeadLetter;
+use crate::delivery::{DeadLetter, Delivery};
 use crate::frame::Confirmation;
 use bytes::Bytes;
 
@@ -10,6 +10,9 @@ pub type WorkerId = u64;
 
 /// Names a client's connection: the address that its frames came from.
 pub type ClientId = Bytes;
+
+/// Names an operator's connection: the parts that stand before its request.
+pub type OperatorId = Vec<Bytes>;
 
 /// Something to say.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +37,10 @@ pub enum Reply {
     TakeBack(WorkerId, u32),
     /// To the log: an event, or one of its listeners, is dead.
     Dead(DeadLetter),
+    /// To the log: it expired before anybody started it.
+    Expired(Delivery),
+    /// To an operator: the answer to a request, now that what it asked for is kept.
+    Answer(OperatorId, Bytes),
 }
 
 /// A chunk, for one worker.

@@ -1,9 +1,10 @@
 //! Hands deliveries out: who gets how much, and what is taken back from a worker that is held up while another has nothing to do.
 
+use super::books::Books;
 use super::pace::{MAX_BYTES, MAX_CREDIT};
 use super::worker::{OpenChunk, Worker};
-use super::{Counters, Effects, HandOut, Queue, Reply, WorkerId};
-use crate::backlog::{Reserved, Settlement};
+use super::{Effects, HandOut, Queue, Reply, WorkerId};
+use crate::backlog::Reserved;
 use crate::time::Now;
 use std::collections::VecDeque;
 
@@ -66,7 +67,7 @@ impl Queue {
         let Some(worker_state) = self.workers.get_mut(&worker) else { return };
         let Some(open) = worker_state.chunks.iter_mut().find(|open| open.number == chunk) else { return };
         let rest = open.cut(usize::from(limit));
-        self.counters.taken_back += rest.len() as u64;
+        self.books.counters.taken_back += rest.len() as u64;
         self.give_back(rest);
         self.close_chunks(worker, effects);
         self.hand_out(now, effects);
@@ -95,7 +96,7 @@ impl Queue {
             }
             let Some((outstanding, id, worker)) = idlest else { return };
             let share = self.ready.len().div_ceil(count).min(worker.chunk_size(&self.pace));
-            let deliveries = take_share(&mut self.ready, share, worker, now, &mut self.counters, effects);
+            let deliveries = take_share(&mut self.ready, share, worker, now, &mut self.books, effects);
             if deliveries.is_empty() {
                 continue;
             }
@@ -127,7 +128,7 @@ fn take_share(
     share: usize,
     worker: &mut Worker,
     now: Now,
-    counters: &mut Counters,
+    books: &mut Books,
     effects: &mut Effects,
 ) -> Vec<Reserved> {
     let mut deliveries = Vec::with_capacity(share);
@@ -135,8 +136,7 @@ fn take_share(
         let Some(reserved) = ready.front() else { break };
         let delivery = &reserved.delivery;
         if delivery.expires.is_some_and(|expires| expires <= now.wall) {
-            counters.expired += 1;
-            effects.settle.push((reserved.token, Settlement::Done));
+            books.expire(reserved, effects);
             ready.pop_front();
             continue;
         }

@@ -12,9 +12,14 @@
 //! Each `handle_*` takes what happened and adds to [`Effects`]. Nothing here waits, reads a clock or touches a socket; the shell
 //! (the engine's broker, or the simulator) keeps what is to be kept, then says what is to be said.
 
+mod books;
+mod cancel;
 mod death;
 mod effects;
+mod filter;
+mod gate;
 mod hand_out;
+mod letters;
 mod outcome;
 mod pace;
 mod publish;
@@ -23,18 +28,29 @@ mod remains;
 mod report;
 #[cfg(test)]
 mod tests;
+mod unique;
+mod watch;
 mod worker;
 
-pub use effects::{ClientId, Effects, HandOut, Reply, WorkerId};
+pub use cancel::{Cancelled, State};
+pub use effects::{ClientId, Effects, HandOut, OperatorId, Reply, WorkerId};
+pub use filter::Filter;
+pub use gate::Limits;
+pub use letters::{DEAD_EVENT, SWEEP_PAGE};
 pub use pace::{MAX_CHUNK, MAX_CREDIT};
 pub use remains::{ChunkRemains, ListenerMark, Remains};
 pub use report::Adopt;
+pub use watch::{Fate, MAX_WATCHED};
 
-use crate::backlog::Reserved;
-use crate::delivery::Delivery;
+use crate::backlog::{Counts, Reserved};
+use crate::delivery::{Delivery, Unique};
 use crate::listener::ListenerTable;
+use crate::record::Record;
 use crate::retry::RetryPolicy;
 use crate::session::Sessions;
+use crate::time::{Mono, Now};
+use books::Books;
+use gate::Gate;
 use pace::Pace;
 use recovery::Recovery;
 use serde::Serialize;
@@ -60,6 +76,8 @@ pub struct Counters {
     pub duplicates: u64,
     /// Events refused, such as malformed ones.
     pub rejected: u64,
+    /// Events not taken in because one with their unique key was there.
+    pub unique: u64,
     /// Deliveries handled.
     pub done: u64,
     /// Attempts that failed and were scheduled again, by listener. What goes out again uncounted is not among them.
@@ -68,6 +86,16 @@ pub struct Counters {
     pub dead: u64,
     /// Events that nobody had started when they expired.
     pub expired: u64,
+    /// Deliveries cancelled by hand.
+    pub cancelled: u64,
+    /// Dead letters tried again by hand.
+    pub replayed: u64,
+    /// Dead letters discarded by hand.
+    pub discarded: u64,
+    /// Dead letters removed because they were too old or too many.
+    pub swept: u64,
+    /// Dead letters that came from elsewhere.
+    pub imported: u64,
     /// Deliveries taken back from a held-up worker.
     pub taken_back: u64,
     /// Workers that died.
@@ -88,7 +116,10 @@ pub struct Queue {
     recovery: Recovery,
     /// To append with the next tick: the events that [`Self::recovered`] found to be in no worker's hand.
     regained: Vec<Delivery>,
-    counters: Counters,
+    books: Books,
+    gate: Gate,
+    /// When dead letters are to be looked through again.
+    sweep_at: Mono,
 }
 
 impl Queue {
@@ -104,7 +135,9 @@ impl Queue {
             pace: Pace::default(),
             recovery: Recovery::default(),
             regained: Vec::new(),
-            counters: Counters::default(),
+            books: Books::default(),
+            gate: Gate::default(),
+            sweep_at: letters::AT_ONCE,
         }
     }
 
@@ -122,6 +155,42 @@ impl Queue {
         self
     }
 
+    /// The same with limits to how much may be there.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.gate = Gate::new(limits);
+        self
+    }
+
+    /// The same with the unique keys of what a durable backlog kept: of each delivery that is not settled and not dead, with its event's id.
+    #[must_use]
+    pub fn with_uniques(mut self, uniques: impl IntoIterator<Item = (Unique, String)>) -> Self {
+        uniques.into_iter().for_each(|(unique, id)| self.books.uniques.restore(&unique, &id));
+        self
+    }
+
+    /// What waits by now, and why the backlog takes nothing more, if so. Tell it before each group of events.
+    pub fn observe_load(&mut self, counts: &Counts, refusal: Option<String>) {
+        self.gate.observe(counts, refusal);
+    }
+
+    /// Why events are refused for now, in words. Who can't be refused anything should wait.
+    #[must_use]
+    pub fn overload(&self) -> Option<String> {
+        self.gate.refuses()
+    }
+
+    /// Follows an event, by its id, for somebody who wants to know what becomes of it.
+    pub fn watch(&mut self, id: &str, now: Now) {
+        self.books.watches.watch(id, now.mono);
+    }
+
+    /// What became of an event that is followed.
+    #[must_use]
+    pub fn fate(&self, id: &str) -> Fate {
+        self.books.watches.fate(id)
+    }
+
     /// The sessions, for a durable backlog to keep with what is appended.
     #[must_use]
     pub const fn sessions(&self) -> &Sessions {
@@ -131,15 +200,18 @@ impl Queue {
     /// The workers of the broker before are accounted for, each introduced or buried: ids need no more watching. What is left to do is
     /// done by the next tick.
     pub fn recovered(&mut self) {
-        let regained = self.recovery.end();
-        self.counters.accepted += regained.len() as u64;
-        self.regained.extend(regained);
+        for regained in self.recovery.end() {
+            self.books.counters.accepted += 1;
+            let id = Record::decode(&regained.record).unwrap_or_default().id;
+            self.books.taken(&regained, id);
+            self.regained.push(regained);
+        }
     }
 
     /// What has happened so far.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
-        &self.counters
+        &self.books.counters
     }
 
     /// Workers that introduced themselves and have not left.

@@ -1,10 +1,12 @@
 //! Decides what follows an attempt: done, another attempt later, or a dead letter, by listener.
 
+use super::letters::DEAD_EVENT;
 use crate::backlog::{Replacement, Settlement};
 use crate::delivery::{DeadLetter, Delivery, Due, SpentAttempt};
 use crate::failure::{Failure, FailureKind};
 use crate::frame::WHOLE_DELIVERY;
 use crate::listener::{ListenerIndex, ListenerTable};
+use crate::record::Record;
 use crate::retry::RetryPolicy;
 use crate::time::Now;
 
@@ -59,7 +61,8 @@ impl Judge<'_> {
     /// What follows the failure of one listener, or of the delivery as a whole.
     fn after_failure(&self, delivery: &Delivery, id: Option<&str>, retry: Option<&RetryPolicy>, failure: Failure) -> Replacement {
         let retry = retry.unwrap_or(self.retry);
-        let pause = if failure.kind.is_final() { None } else { retry.next(delivery.attempt, self.now.dice) };
+        let is_over = failure.kind.is_final() || is_announcement(delivery);
+        let pause = if is_over { None } else { retry.next(delivery.attempt, self.now.dice) };
         let Some(pause) = pause else { return self.dead(delivery, id, failure) };
         let micros = match failure.retry_after {
             Some(micros) => micros,
@@ -77,7 +80,11 @@ impl Judge<'_> {
     }
 
     fn spent(&self, delivery: &Delivery, id: Option<&str>, failure: Failure) -> Delivery {
-        let spent = SpentAttempt { attempt: delivery.attempt, at: self.now.wall.0, failure };
+        let spent = SpentAttempt { attempt: delivery.attempt, at: self.now.wall.0, failure, replayed: None };
         id.map_or_else(|| delivery.clone(), |id| delivery.for_listeners(vec![id.to_owned()])).with_spent(spent)
     }
+}
+
+fn is_announcement(delivery: &Delivery) -> bool {
+    Record::decode(&delivery.record).is_ok_and(|record| record.name == DEAD_EVENT)
 }

@@ -1,12 +1,14 @@
 //! Takes events in: from clients' batches, each event judged by itself, and from the original's wire.
 
-use super::{ClientId, Effects, Queue, Reply};
+use super::watch::Fate;
+use super::{ClientId, Effects, Queue, Reply, unique};
 use crate::backlog::{Append, Origin};
-use crate::delivery::{Delivery, Due};
+use crate::delivery::{Delivery, Due, Rest};
 use crate::frame::{Confirmation, Exception, Publish, RejectCode};
 use crate::record::Record;
 use crate::time::{Now, Wall};
 use bytes::Bytes;
+use std::sync::Arc;
 
 impl Queue {
     /// A client's batch. One bad event in it hurts no other.
@@ -20,11 +22,9 @@ impl Queue {
         // The records first: numbers may end at the last there is, and the range must not be asked for the one after.
         for (record, number) in batch.records.into_iter().zip(batch.first..) {
             if self.sessions.observe(batch.session, number, now.mono.0) == crate::session::Observed::Seen {
-                self.counters.duplicates += 1;
-            } else if let Err((code, reason)) =
-                self.take_in(record, Some(Origin { session: batch.session, number }), now, effects)
+                self.books.counters.duplicates += 1;
+            } else if let Err((code, reason)) = self.admit(record, Some(Origin { session: batch.session, number }), now, effects)
             {
-                self.counters.rejected += 1;
                 // It is not kept: the same number sent again must not pass for a copy of something that is.
                 self.sessions.forget(batch.session, number);
                 confirmation.exceptions.push(Exception { number, code, reason });
@@ -38,13 +38,33 @@ impl Queue {
 
     /// An event that came with nobody to confirm it to.
     ///
+    /// It is taken in whatever waits: look at [`Queue::overload`] before it is received.
+    ///
     /// # Errors
     /// Why it was refused.
     pub fn handle_unconfirmed(&mut self, record: Bytes, now: Now, effects: &mut Effects) -> Result<(), String> {
         self.take_in(record, None, now, effects).map_err(|(_, reason)| {
-            self.counters.rejected += 1;
+            self.books.counters.rejected += 1;
             reason
         })
+    }
+
+    /// Takes the event in, unless too much waits.
+    fn admit(
+        &mut self,
+        bytes: Bytes,
+        origin: Option<Origin>,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Result<(), (RejectCode, String)> {
+        let taken = match self.gate.refuses() {
+            Some(words) => Err((RejectCode::Overloaded, words)),
+            None => self.take_in(bytes, origin, now, effects),
+        };
+        if let Err((code, _)) = &taken {
+            self.books.counters.rejected += u64::from(*code != RejectCode::Unique);
+        }
+        taken
     }
 
     fn take_in(
@@ -67,13 +87,25 @@ impl Queue {
             (None, None) => None,
         };
         let expires = record.expires.map(Wall);
-        let delivery = || Delivery { due, expires, ..Delivery::first(bytes.clone()) };
+        let unique = unique::of(&record, due, now);
+        let rest = || unique.clone().map(|unique| Arc::new(Rest { unique: Some(unique), ..Rest::default() }));
+        let delivery = || Delivery { due, expires, rest: rest(), ..Delivery::first(bytes.clone()) };
         if self.recovery.is_copy(&record, now.wall.0, delivery) {
-            self.counters.duplicates += 1;
-        } else {
-            self.counters.accepted += 1;
-            effects.append.push(Append { delivery: delivery(), origin });
+            self.books.counters.duplicates += 1;
+            return Ok(());
         }
+        if let Some(holder) = unique.as_ref().and_then(|unique| self.books.uniques.holder(&unique.key, now)) {
+            let holder = holder.to_owned();
+            self.books.counters.unique += 1;
+            let words = || format!("an event with its unique key waits or runs: {holder}");
+            self.books.watches.refused(record.id, || Fate::Cancelled(words()));
+            return Err((RejectCode::Unique, holder));
+        }
+        let delivery = delivery();
+        self.books.counters.accepted += 1;
+        self.books.taken(&delivery, record.id);
+        self.gate.count(bytes.len());
+        effects.append.push(Append { delivery, origin, dead: None });
         Ok(())
     }
 }

@@ -1,10 +1,12 @@
 //! Takes what workers say: introductions, outcomes, farewells.
 
+use super::books::Books;
+use super::letters::DEAD_EVENT;
 use super::outcome::{Failures, Judge};
 use super::recovery::Stage;
 use super::worker::{OpenChunk, Worker};
-use super::{Effects, Queue, Reply, WorkerId};
-use crate::backlog::{Replacement, Reserved, Settlement};
+use super::{Effects, Queue, Reply, WorkerId, unique};
+use crate::backlog::{Reserved, Settlement};
 use crate::delivery::{Delivery, Rest};
 use crate::frame::{BrokerFrame, FailedListener, Held, Ready, Report};
 use crate::listener::{ListenerError, ListenerTable};
@@ -30,6 +32,7 @@ impl Queue {
         effects: &mut Effects,
     ) -> Result<(), ListenerError> {
         let table = self.table(ListenerTable::new(ready.hello.listeners)?);
+        self.books.herald.heard = table.takes(DEAD_EVENT);
         let mut worker = Worker {
             table,
             chunks: VecDeque::new(),
@@ -66,15 +69,21 @@ impl Queue {
             let token = delivery.token;
             let taken = Record::decode(&delivery.record).ok().and_then(|record| {
                 let (expires, whole) = (record.expires.map(Wall), delivery.only.is_none());
-                let rest = delivery.only.map(|only| Arc::new(Rest { only: Some(only.into()), ..Rest::default() }));
+                let unique = unique::of(&record, None, now);
+                let rest = Rest { only: delivery.only.map(Into::into), unique: unique.clone(), history: Vec::new() };
+                let rest = (rest != Rest::default()).then(|| Arc::new(rest));
                 let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record.clone()) };
                 let is_new = self.recovery.adopt(&record, is, whole, || taken.clone());
                 let reserved = is_new.then_some(Reserved { token, delivery: taken })?;
+                // A backlog that survived has told of the keys that are held.
+                if let Some(unique) = unique.filter(|_| self.recovery.is_needed()) {
+                    self.books.uniques.hold(&unique, record.id);
+                }
                 // The backlog may know more of it: its history.
                 Some(Reserved { delivery: adopt(&reserved)?, ..reserved })
             });
             if taken.is_none() {
-                self.counters.duplicates += 1;
+                self.books.counters.duplicates += 1;
                 // A late success counts, whoever has it now.
                 if is == Stage::Finished && held.failures.iter().all(|failed| usize::from(failed.delivery) != place) {
                     effects.settle.push((token, Settlement::Done));
@@ -89,7 +98,7 @@ impl Queue {
         }
         open.limit = open.deliveries.len();
         let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
-        settle_prefix(&mut open, finished, &held.failures, &judge, &mut self.counters, effects);
+        settle_prefix(&mut open, finished, &held.failures, &judge, &mut self.books, effects);
         worker.chunks.push_back(open);
     }
 
@@ -102,7 +111,7 @@ impl Queue {
         let finished = usize::from(report.finished);
         self.pace.observe(finished, report.micros);
         let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
-        settle_prefix(open, finished, &report.failures, &judge, &mut self.counters, effects);
+        settle_prefix(open, finished, &report.failures, &judge, &mut self.books, effects);
         if report.closed {
             let rest = open.cut(finished);
             self.give_back(rest);
@@ -150,7 +159,7 @@ fn settle_prefix(
     finished: usize,
     failures: &[FailedListener],
     judge: &Judge<'_>,
-    counters: &mut super::Counters,
+    books: &mut Books,
     effects: &mut Effects,
 ) {
     for place in open.settled..finished.min(open.deliveries.len()) {
@@ -164,26 +173,7 @@ fn settle_prefix(
             judge.settle(&reserved.delivery, failed, Vec::new())
         };
         open.failed |= settlement != Settlement::Done;
-        settle(&reserved, settlement, counters, effects);
+        books.settle(&reserved, settlement, judge.now, effects);
     }
     open.settled = open.settled.max(finished.min(open.limit));
-}
-
-/// Counts and tells of a settlement, and leaves it to be kept.
-pub(super) fn settle(settled: &Reserved, settlement: Settlement, counters: &mut super::Counters, effects: &mut Effects) {
-    match &settlement {
-        Settlement::Done => counters.done += 1,
-        Settlement::Replace(replacements) => {
-            for replacement in replacements {
-                match replacement {
-                    Replacement::Delivery(next) => counters.retried += u64::from(next.attempt > settled.delivery.attempt),
-                    Replacement::Dead(letter) => {
-                        counters.dead += 1;
-                        effects.after.push(Reply::Dead(letter.clone()));
-                    }
-                }
-            }
-        }
-    }
-    effects.settle.push((settled.token, settlement));
 }

@@ -5,6 +5,7 @@ use super::endpoint::{Endpoint, Purpose};
 use super::error::SettingError;
 use super::paths::{CONTROL_SOCKET, Directories, EVENTS_SOCKET};
 use super::reader::{Field, Reader};
+use super::store::Store;
 
 /// Default of `broker.max_message_size`: 1 MiB.
 pub(super) const DEFAULT_MAX_MESSAGE_SIZE: usize = 1 << 20;
@@ -20,16 +21,46 @@ pub struct BrokerSettings {
     pub control: Endpoint,
     /// `max_message_size`: bytes that the JSON of an event's params may have, 1 KiB to 64 MiB. Default: 1 MiB.
     pub max_message_size: usize,
-    /// `max_pending`: events that may wait; further ones are refused as overload. 1 to 1,000,000,000. Default: 1,000,000 (this
-    /// project's choice).
-    pub max_pending: u64,
+    /// `max_pending`: how much may wait; further events are refused as overload.
+    pub max_pending: MaxPending,
     /// `curve`: the broker's keys. Default: none, and TCP beyond the loopback is refused.
     pub curve: Option<Curve>,
 }
 
+/// `max_pending`: how much may wait, delayed events and retries among it. A number of events, or a map of `events` and `bytes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPending {
+    /// Events, 1 to 1,000,000,000. Default (this project's choice): 10,000,000; 1,000,000 where the store is memory.
+    pub events: u64,
+    /// Bytes of their records, 64 KiB or more. Default: none.
+    pub bytes: Option<u64>,
+}
+
+impl MaxPending {
+    fn read(field: Field<'_>, default: u64) -> Result<Self, SettingError> {
+        const EVENTS: std::ops::RangeInclusive<u64> = 1..=1_000_000_000;
+        if !field.value.is_object() {
+            return match field.integer(EVENTS) {
+                Ok(events) => Ok(Self { events, bytes: None }),
+                Err(SettingError::BadValue { key, value, allowed, nearest }) => {
+                    let allowed = format!("{allowed}, or ['events' =>, 'bytes' =>]");
+                    Err(SettingError::BadValue { key, value, allowed, nearest })
+                }
+                Err(error) => Err(error),
+            };
+        }
+        let mut map = field.reader()?;
+        let events = map.or("events", default, |field| field.integer(EVENTS))?;
+        let bytes = map.optional("bytes", |field| field.size(64 << 10..=1 << 50))?;
+        map.finish()?;
+        Ok(Self { events, bytes })
+    }
+}
+
 impl BrokerSettings {
-    /// Reads the keys of `broker`.
-    pub(super) fn read(mut map: Reader<'_>, directories: &Directories) -> Result<Self, SettingError> {
+    /// Reads the keys of `broker`. The default of `max_pending` hangs on the store.
+    pub(super) fn read(mut map: Reader<'_>, directories: &Directories, store: &Store) -> Result<Self, SettingError> {
+        let most = if *store == Store::Memory { 1_000_000 } else { 10_000_000 };
         let curve = Curve::read(&mut map)?;
         let bind = bound(&mut map, "bind", curve.as_ref())?;
         let control = bound(&mut map, "control", curve.as_ref())?;
@@ -43,7 +74,8 @@ impl BrokerSettings {
             pull,
             control: or_socket(control, CONTROL_SOCKET, "broker.control", directories)?,
             max_message_size: map.or("max_message_size", DEFAULT_MAX_MESSAGE_SIZE, |field| message_size(field, None))?,
-            max_pending: map.or("max_pending", 1_000_000, |field| field.integer(1..=1_000_000_000))?,
+            max_pending: map
+                .or("max_pending", MaxPending { events: most, bytes: None }, |field| MaxPending::read(field, most))?,
             curve,
         };
         map.finish()?;

@@ -24,7 +24,7 @@ mod unhandled;
 mod value;
 mod worker;
 
-pub use broker::BrokerSettings;
+pub use broker::{BrokerSettings, MaxPending};
 pub use client::{ClientSettings, Confirm, Spool};
 pub use curve::Curve;
 pub use dead::DeadSettings;
@@ -82,7 +82,8 @@ impl Settings {
         let mut root = Reader::root(configuration)?;
         root.take("listeners");
         let directories = Directories::read(&mut root)?;
-        let broker = BrokerSettings::read(root.section("broker")?, &directories)?;
+        let store = root.or("store", default_store(&directories), Store::read)?;
+        let broker = BrokerSettings::read(root.section("broker")?, &directories, &store)?;
         let worker = WorkerSettings::read(root.section("worker")?, &directories, broker.curve.as_ref())?;
         let mut client = root.section("client")?;
         let surroundings = Surroundings {
@@ -101,7 +102,7 @@ impl Settings {
             permissions: Permissions::read(root.section("permissions")?)?,
             unhandled: root.or("unhandled", Unhandled::default(), Unhandled::read)?,
             queues: root.or("queues", Queues::default(), Queues::read)?,
-            store: root.or("store", default_store(&directories), Store::read)?,
+            store,
             runtime_dir: directories.runtime.ok_or(SettingError::Missing {
                 key: "runtime_dir".to_owned(),
                 why: "the daemon has no directory for its lock, sockets and scoreboard",

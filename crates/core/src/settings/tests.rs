@@ -33,6 +33,7 @@ fn a_state_dir_is_enough() {
     assert_eq!(settings.broker.pull, None);
     assert_eq!(settings.broker.max_message_size, 1_048_576);
     assert_eq!(settings.broker.curve, None);
+    assert_eq!(settings.broker.max_pending, MaxPending { events: 1_000_000, bytes: None });
     assert_eq!(settings.worker.bind.to_string(), format!("ipc://{run}/workers.sock"));
     assert_eq!(settings.worker.connect, settings.worker.bind);
     assert_eq!(settings.worker.pool_size, PoolSize { min: 5, max: 5 });
@@ -97,7 +98,7 @@ fn every_key_is_taken() {
     assert_eq!(settings.client.spool_max, 10 << 20);
     assert_eq!(settings.client.max_message_size, 4096);
     assert_eq!(settings.broker.max_message_size, 2 << 20);
-    assert_eq!(settings.broker.max_pending, 10);
+    assert_eq!(settings.broker.max_pending, MaxPending { events: 10, bytes: None });
     assert_eq!(settings.worker.pool_size, PoolSize { min: 2, max: 8 });
     assert_eq!(settings.worker.connect.to_string(), "tcp://localhost:5557");
     assert_eq!(settings.worker.max_events, Some(1000));
@@ -124,6 +125,15 @@ fn every_key_is_taken() {
 }
 
 #[test]
+fn what_may_wait_is_events_or_bytes_or_both() {
+    let most = |value| read(json!({"state_dir": "/s", "broker": {"max_pending": value}})).unwrap().broker.max_pending;
+    assert_eq!(most(json!({"events": 5, "bytes": "2G"})), MaxPending { events: 5, bytes: Some(2 << 30) });
+    assert_eq!(most(json!({"bytes": 1 << 20})).bytes, Some(1 << 20));
+    let durable = read(json!({"state_dir": "/s", "store": "/s/store"})).unwrap();
+    assert_eq!(durable.broker.max_pending.events, 10_000_000);
+}
+
+#[test]
 fn wrong_values_are_named() {
     for (value, start) in [
         (json!({"worker": {"pool_sise": 5}}), "worker.pool_sise: unknown key (its value: 5); did you mean worker.pool_size?"),
@@ -141,6 +151,15 @@ fn wrong_values_are_named() {
         (
             json!({"worker": {"pool_size": {"min": 3, "mex": 2}}}),
             "worker.pool_size.mex: unknown key (its value: 2); did you mean worker.pool_size.max?",
+        ),
+        (
+            json!({"broker": {"max_pending": 0}}),
+            "broker.max_pending: 0 is not allowed: give an integer from 1 to 1000000000, or ['events' =>, 'bytes' =>]",
+        ),
+        (json!({"broker": {"max_pending": {"bytes": 5}}}), "broker.max_pending.bytes: 5 is not allowed: give a number of bytes"),
+        (
+            json!({"broker": {"max_pending": {"event": 5}}}),
+            "broker.max_pending.event: unknown key (its value: 5); did you mean broker.max_pending.events?",
         ),
         (json!({"worker": {"max_memory": "128"}}), "worker.max_memory: \"128\" is not allowed: give a number of bytes"),
         (json!({"worker": 5}), "worker: 5 is not allowed: give a map"),

@@ -135,6 +135,8 @@ impl Broker<'_> {
             Reply::Buried(worker) => self.bury(worker),
             Reply::TakeBack(worker, chunk) => self.take_back(worker, chunk),
             Reply::Dead(letter) => self.notices.dead(&letter),
+            Reply::Expired(delivery) => self.notices.expired(&delivery),
+            Reply::Answer(operator, answer) => self.tell_operator(&operator, &answer),
         }
     }
 

@@ -8,6 +8,7 @@ mod graves;
 mod intake;
 mod keep;
 mod legacies;
+mod load;
 mod notices;
 mod peers;
 mod pull;
@@ -33,7 +34,7 @@ use peers::Peers;
 use proletarier_core::backlog::Backlog;
 use proletarier_core::queue::{Effects, Queue, Rules, WorkerId};
 use proletarier_core::settings::Settings;
-use proletarier_core::time::Mono;
+use proletarier_core::time::{Mono, Wall};
 use std::collections::HashSet;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
@@ -44,8 +45,8 @@ const GROUP: usize = 64;
 const BATCH_ROOM: usize = 128 * 1024;
 /// The largest frame from a worker: its introduction has all its listeners.
 const WORKER_FRAME: usize = 64 * 1024 * 1024;
-/// The largest control request.
-const CONTROL_FRAME: usize = 64 * 1024;
+/// Room in a control request beside the largest event: an imported dead letter has its attempts.
+const CONTROL_ROOM: usize = 1024 * 1024;
 
 /// What a broker is given.
 pub struct Post<'a> {
@@ -89,6 +90,8 @@ struct Broker<'a> {
     notices: Notices,
     door: Door,
     malformed: u64,
+    /// When the replay of dead letters that is under way began, or the last one.
+    replaying_since: Wall,
     frame: Vec<u8>,
 }
 
@@ -128,17 +131,17 @@ impl<'a> Broker<'a> {
             arrivals: transport.arrivals_at(&clients).map_err(|error| RunError::Setup(error.to_string()))?,
             clients,
             workers: bind(&settings.worker.bind, WORKER_FRAME)?,
-            control: bind(&settings.broker.control, CONTROL_FRAME)?,
+            control: bind(&settings.broker.control, settings.broker.max_message_size + CONTROL_ROOM)?,
             pull: settings.broker.pull.as_ref().map(|endpoint| pull::bind(transport, endpoint, settings)).transpose()?,
         };
         let rules = Rules { retry: settings.retry, max_message: settings.broker.max_message_size };
         let alive: Vec<_> = post.scoreboard.slots().filter(|(_, slot)| slot.state() == State::Working).collect();
-        let mut queue = Queue::new(rules);
+        let mut queue = Queue::new(rules).with_limits(load::limits(settings));
         let kept = shelf::open(settings, post.epoch)?;
         if !alive.is_empty() && !kept.backlog.capabilities().survives_broker {
             queue = queue.recovering(alive.iter().filter_map(|(_, slot)| slot.running_event()));
         }
-        queue = queue.with_sessions(kept.sessions);
+        queue = queue.with_sessions(kept.sessions).with_uniques(kept.uniques);
         let awaited = alive.iter().map(|(number, slot)| peers::local_id(*number, slot.incarnation())).collect();
         let mut broker = Self {
             sockets,
@@ -155,6 +158,7 @@ impl<'a> Broker<'a> {
             notices: Notices::default(),
             door: Door::default(),
             malformed: 0,
+            replaying_since: Wall(0),
             frame: Vec::new(),
             post,
         };
@@ -172,9 +176,10 @@ impl<'a> Broker<'a> {
         loop {
             self.keep_and_say();
             self.forget_estate();
+            let may_pull = self.observe_load();
             let timeout = self.timeout(orphaned_until);
             let [clients, workers, control, bell, life, told, pull, arrivals, _] =
-                self.wait(signals, timeout, orphaned_until.is_some());
+                self.wait(signals, timeout, orphaned_until.is_some(), may_pull);
             if workers {
                 self.hear_workers();
             }
@@ -198,6 +203,7 @@ impl<'a> Broker<'a> {
             }
             let now = clock::now();
             self.queue.handle_tick(now, &mut self.effects);
+            self.sweep(now);
             self.expire_leases(now);
             self.count_recovery(now.mono);
             if told && signals.take().contains(&Signal::SIGTERM) {
@@ -214,7 +220,7 @@ impl<'a> Broker<'a> {
         self.finish();
     }
 
-    fn wait(&self, signals: &Signals, timeout: Option<Duration>, orphaned: bool) -> [bool; 9] {
+    fn wait(&self, signals: &Signals, timeout: Option<Duration>, orphaned: bool, may_pull: bool) -> [bool; 9] {
         let (ties, sockets) = (self.post.ties, &self.sockets);
         let sources = [
             Source::Socket(&sockets.clients),
@@ -224,7 +230,7 @@ impl<'a> Broker<'a> {
             // A lifeline that is cut stays readable: once that is known, wait for something else.
             if orphaned { Source::Never } else { Source::Descriptor(ties.life.descriptor()) },
             Source::Descriptor(signals.descriptor()),
-            sockets.pull.as_ref().map_or(Source::Never, Source::Socket),
+            sockets.pull.as_ref().filter(|_| may_pull).map_or(Source::Never, Source::Socket),
             Source::Socket(&sockets.arrivals),
             // What it tells is taken with each turn of the loop.
             self.backlog_bell.as_ref().map_or(Source::Never, |bell| Source::Descriptor(bell.as_fd())),
@@ -239,7 +245,8 @@ impl<'a> Broker<'a> {
         let parked = self.backlog.promote(now);
         // What has become due just now is pending: fetch it at once.
         let due = if self.queue.wanted() > 0 && self.backlog.counts().pending > 0 { Some(0) } else { parked };
-        let next = [self.queue.poll_timeout(now), due, self.lease_check(), orphaned].into_iter().flatten().min();
+        let next =
+            [self.queue.poll_timeout(now), due, self.lease_check(), self.limit_check(now), orphaned].into_iter().flatten().min();
         next.map(Duration::from_micros)
     }
 

@@ -3,7 +3,7 @@
 use crate::application::Level;
 use crate::clock;
 use crate::log;
-use proletarier_core::delivery::DeadLetter;
+use proletarier_core::delivery::{DeadLetter, Delivery};
 use proletarier_core::failure::FailureKind;
 use proletarier_core::record::Record;
 use proletarier_core::time::Mono;
@@ -15,11 +15,16 @@ const PAUSE: u64 = 10_000_000;
 /// Event names that were warned about; beyond this many nobody reads on.
 const MAX_NAMES: usize = 1_000;
 
+/// At most one line in so many microseconds about what lasts: overload, dead letters beyond their limits.
+const MINUTE: u64 = 60_000_000;
+
 /// What was told so far.
 #[derive(Default)]
 pub(super) struct Notices {
     malformed: HashMap<&'static str, Told>,
     unheard: HashSet<String>,
+    overload: Told,
+    swept: Told,
 }
 
 /// What was told of one source.
@@ -27,6 +32,20 @@ pub(super) struct Notices {
 struct Told {
     at: Option<Mono>,
     since: u64,
+}
+
+impl Told {
+    /// Counts on, and tells how often it was, with this time, since it was last told of, where it may be told again.
+    fn again(&mut self, more: u64, pause: u64) -> Option<u64> {
+        self.since += more;
+        let now = clock::mono();
+        if self.at.is_some_and(|at| now.since(at) <= pause) {
+            return None;
+        }
+        let count = self.since;
+        *self = Self { at: Some(now), since: 0 };
+        Some(count)
+    }
 }
 
 impl Notices {
@@ -56,13 +75,38 @@ impl Notices {
 
     /// A frame could not be read.
     pub fn malformed(&mut self, from: &'static str, error: &dyn Display) {
-        let told = self.malformed.entry(from).or_default();
-        told.since += 1;
-        let now = clock::mono();
-        if told.at.is_none_or(|at| now.since(at) > PAUSE) {
-            let fields: [(&str, &dyn Display); 3] = [("from", &from), ("error", error), ("count", &told.since)];
+        if let Some(count) = self.malformed.entry(from).or_default().again(1, PAUSE) {
+            let fields: [(&str, &dyn Display); 3] = [("from", &from), ("error", error), ("count", &count)];
             log::line(Level::Warning, "what came could not be read, and is dropped", &fields);
-            *told = Told { at: Some(now), since: 0 };
+        }
+    }
+
+    /// An event expired before anybody started it.
+    pub fn expired(&self, delivery: &Delivery) {
+        let record = Record::decode(&delivery.record).unwrap_or_default();
+        let fields: [(&str, &dyn Display); 3] = [("event", &record.name), ("id", &record.id), ("attempt", &delivery.attempt)];
+        log::line(Level::Debug, "an event expired before it was started, and is dropped", &fields);
+    }
+
+    /// Events are refused.
+    pub fn overload(&mut self, reason: &str, pulls: bool) {
+        if self.overload.again(1, MINUTE).is_some() {
+            let words = if pulls {
+                "events are refused, and those of broker.pull are left waiting at their senders"
+            } else {
+                "events are refused: clients spool them, or are told"
+            };
+            log::line(Level::Warning, words, &[("reason", &reason)]);
+        }
+    }
+
+    /// So many dead letters were removed.
+    pub fn swept(&mut self, count: usize) {
+        if count > 0
+            && let Some(count) = self.swept.again(count as u64, MINUTE)
+        {
+            let words = "dead letters were removed: they were older than dead.keep, or more than dead.max";
+            log::line(Level::Warning, words, &[("count", &count)]);
         }
     }
 }

@@ -32,6 +32,9 @@ impl Broker<'_> {
     pub(super) fn hear_originals(&mut self) {
         let now = clock::now();
         for _ in 0..GROUP {
+            if self.queue.overload().is_some() {
+                return;
+            }
             let Some(frame) = self.sockets.pull.as_ref().and_then(Socket::receive_one) else { return };
             let record = read(&frame, now.wall.0);
             let taken = record.and_then(|record| self.queue.handle_unconfirmed(record.into(), now, &mut self.effects));

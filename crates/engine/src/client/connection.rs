@@ -108,6 +108,6 @@ impl Connection {
 fn refusal(exception: Exception) -> ClientError {
     match exception.code {
         RejectCode::Overloaded => ClientError::Overloaded(exception.reason),
-        RejectCode::Malformed | RejectCode::TooLarge => ClientError::Rejected(exception.reason),
+        RejectCode::Malformed | RejectCode::TooLarge | RejectCode::Unique => ClientError::Rejected(exception.reason),
     }
 }

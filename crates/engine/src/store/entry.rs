@@ -7,6 +7,7 @@
 //! 4 facts      of sessions, carried on from a segment that goes: see `facts`
 //! 5 start      the segments that there were when this one began: u64, each
 //! 6 dropped    u64: a segment that goes
+//! 7 letter     u64 at; a delivery that is dead from the start, its sequence number being the letter's number
 //! ```
 //! A delivery is `u8 flags, u64 sequence, u16 attempt, u8 recoveries`, then what the flags name: `u64 due`, `u64 expires`, session and number, `u32
 //! length` and JSON of what only few have; then the record. Due times are wall time in microseconds: those of the monotonic clock as it
@@ -29,6 +30,7 @@ mod kind {
     pub const FACTS: u8 = 4;
     pub const START: u8 = 5;
     pub const DROPPED: u8 = 6;
+    pub const LETTER: u8 = 7;
 }
 
 mod flag {
@@ -121,6 +123,11 @@ impl Entry {
                 Self::Start(segments)
             }
             kind::DROPPED => Self::Dropped(rest.try_get_u64_le()?),
+            kind::LETTER => {
+                let at = rest.try_get_u64_le()?;
+                let kept = delivery(&mut rest, clocks)?;
+                Self::Delivery(Kept { dead: Some((kept.sequence, at)), ..kept })
+            }
             _ => return Err(Unreadable),
         })
     }
@@ -129,6 +136,13 @@ impl Entry {
 /// Writes a delivery's entry.
 pub(super) fn put_delivery(out: &mut Vec<u8>, sequence: u64, delivery: &Delivery, origin: KeptOrigin, clocks: &Clocks) {
     out.push(kind::DELIVERY);
+    put(out, sequence, delivery, origin, clocks);
+}
+
+/// Writes the entry of one that is dead from the start.
+pub(super) fn put_letter(out: &mut Vec<u8>, sequence: u64, at: u64, delivery: &Delivery, origin: KeptOrigin, clocks: &Clocks) {
+    out.push(kind::LETTER);
+    out.put_u64_le(at);
     put(out, sequence, delivery, origin, clocks);
 }
 

@@ -149,14 +149,20 @@ impl Store {
         let sequence = self.journal.next;
         let put = self.put(|store, body| {
             let origin = store.journal.summary.origin(append.origin);
-            entry::put_delivery(body, sequence, &append.delivery, origin, &store.clocks);
+            match append.dead {
+                Some(at) => entry::put_letter(body, sequence, at, &append.delivery, origin, &store.clocks),
+                None => entry::put_delivery(body, sequence, &append.delivery, origin, &store.clocks),
+            }
         });
         let Ok(place) = put? else { return Ok(Err(append)) };
         self.journal.next += 1;
         if let Some(origin) = append.origin {
             self.journal.summary.came(origin, self.now.wall.0);
         }
-        self.keep(sequence, append.delivery, place);
+        match append.dead {
+            Some(_) => self.keep_letter(sequence, sequence, &append.delivery, place),
+            None => self.keep(sequence, append.delivery, place),
+        }
         Ok(Ok(()))
     }
 

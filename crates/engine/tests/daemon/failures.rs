@@ -88,8 +88,8 @@ fn what_fails_in_every_attempt_is_a_dead_letter_with_its_history() {
     let mut daemon = lab.daemon();
     let id = lab.trigger("five", &json!({ "always": "c" }));
     let dead = until("a dead letter", || {
-        let answer = lab.ask(&json!({ "command": "dead" }))?;
-        answer["dead"].as_array()?.first().cloned()
+        let answer = lab.ask(&json!({ "command": "failed" }))?;
+        answer["letters"].as_array()?.first().cloned()
     });
     assert_eq!((&dead["id"], &dead["listeners"]), (&json!(id), &json!(["c"])));
     let attempts: Vec<_> = dead["attempts"].as_array().unwrap().iter().map(|spent| spent["attempt"].clone()).collect();

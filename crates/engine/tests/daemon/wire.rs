@@ -182,7 +182,7 @@ fn mutated_control_requests_hurt_nobody() {
     let lab = Lab::new();
     let context = zmq::Context::new();
     let socket = dealer(&context, &lab.endpoint("control.sock"), None);
-    let frames = [&b"{\"command\":\"status\"}"[..], b"{\"command\":\"dead\",\"after\":0}"].map(<[u8]>::to_vec);
+    let frames = [&b"{\"command\":\"status\"}"[..], b"{\"command\":\"failed\",\"after\":0}"].map(<[u8]>::to_vec);
     bombard(&lab, &socket, &frames, 4);
 }
 

@@ -1,7 +1,6 @@
 //! Tests of what comes from clients.
 
 use super::*;
-use crate::frame::RejectCode;
 
 #[test]
 fn one_bad_event_hurts_no_other() {

@@ -3,14 +3,19 @@
 mod deaths;
 mod hand_outs;
 mod intake;
+mod letters;
 mod outcomes;
+mod overload;
 mod recoveries;
+mod uniques;
+mod waiting;
+mod watches;
 
 use super::{Effects, HandOut, Queue, Reply, Rules, WorkerId};
-use crate::backlog::{Backlog, Completion, Memory};
+use crate::backlog::{Backlog, Completion, Memory, Token};
 use crate::delivery::{DeadLetter, Delivery};
 use crate::failure::{Failure, FailureKind};
-use crate::frame::{Confirmation, FailedListener, Hello, Publish, Ready, Report};
+use crate::frame::{Confirmation, FailedListener, Hello, Publish, Ready, RejectCode, Report};
 use crate::listener::{ListenerIndex, ListenerSpec};
 use crate::record::Record;
 use crate::retry::RetryPolicy;
@@ -39,9 +44,13 @@ fn spec(id: &str, event: &str) -> ListenerSpec {
     ListenerSpec { id: id.into(), event: event.into(), retry: None, timeout: None, parallel: false }
 }
 
+fn named<'a>(id: &'a str, name: &'a str) -> Record<'a> {
+    Record { id, name, params: b"{}", ..Record::default() }
+}
+
 fn record(id: &str, name: &str) -> Bytes {
     let mut out = Vec::new();
-    Record { id, name, params: b"{}", ..Record::default() }.encode(&mut out);
+    named(id, name).encode(&mut out);
     out.into()
 }
 
@@ -126,6 +135,29 @@ impl Rig {
                 return;
             }
         }
+    }
+
+    /// An event with a unique key comes in; the id of the one that was there.
+    fn publish_unique(&mut self, id: &str, key: &str, seconds: Option<u64>) -> Option<String> {
+        let record = Record { unique: Some(key), unique_for: seconds.map(|seconds| seconds * SECOND), ..named(id, "x") };
+        self.publish_record(&record).map(|(code, reason)| {
+            assert_eq!(code, RejectCode::Unique);
+            reason
+        })
+    }
+
+    /// An event comes in; why it was refused.
+    fn publish_record(&mut self, record: &Record<'_>) -> Option<(RejectCode, String)> {
+        let mut out = Vec::new();
+        record.encode(&mut out);
+        self.next += 1;
+        let confirmation = self.publish_batch(batch(self.next - 1, [out.into()]));
+        confirmation.exceptions.into_iter().next().map(|exception| (exception.code, exception.reason))
+    }
+
+    /// The dead letters, with their tokens.
+    fn letters(&mut self) -> Vec<(Token, DeadLetter)> {
+        self.backlog.dead(0, usize::MAX).items
     }
 
     /// The chunks that were handed out since this was last asked.

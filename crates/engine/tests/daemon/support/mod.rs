@@ -5,10 +5,12 @@
 mod daemon;
 mod process;
 mod proxy;
+mod publisher;
 
 pub use daemon::Daemon;
 pub use process::Process;
 pub use proxy::{Proxy, free_port};
+pub use publisher::{Publisher, event};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -265,6 +267,12 @@ impl Lab {
         socket.connect(&self.endpoint("control.sock")).unwrap();
         socket.send(&request.to_string(), 0).unwrap();
         serde_json::from_slice(&socket.recv_bytes(0).ok()?).ok()
+    }
+
+    /// The broker's answer.
+    #[track_caller]
+    pub fn told(&self, request: &Value) -> Value {
+        until("an answer from the broker", || self.ask(request))
     }
 
     #[track_caller]
