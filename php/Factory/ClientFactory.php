@@ -28,7 +28,7 @@ final class ClientFactory
         Extension::assertLoaded();
         $connect = $client['connect'] ?? $broker['bind'] ?? null;
         unset($client['connect'], $client['mock']);
-        $client += array_intersect_key($settings, ['state_dir' => 1, 'runtime_dir' => 1])
+        $client += array_intersect_key($settings, ['state_dir' => 1, 'runtime_dir' => 1, 'permissions' => 1])
             + array_intersect_key($broker, ['max_message_size' => 1, 'curve' => 1]);
 
         return new Client($connect, $client);

@@ -5,6 +5,7 @@ use super::curve::Curve;
 use super::endpoint::{Endpoint, Purpose};
 use super::error::SettingError;
 use super::paths::{Directories, EVENTS_SOCKET};
+use super::permissions::Permissions;
 use super::reader::{Field, Reader};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -70,20 +71,23 @@ pub struct ClientSettings {
     pub spool_max: u64,
     /// `max_message_size`: bytes that the JSON of an event's params may have. Default and upper limit: `broker.max_message_size`.
     pub max_message_size: usize,
+    /// `permissions`: whose members share the spool, and its modes. A client makes the directory where it is missing.
+    pub permissions: Permissions,
     /// `broker.curve` (in a client's own options: `curve`): the broker's keys, of which a client uses the public one.
     pub curve: Option<Curve>,
 }
 
 impl ClientSettings {
     /// Reads the two arguments of `new Client($connect, $options)`: an endpoint or none, and the keys of `client` beside
-    /// `state_dir`, `runtime_dir` and `curve`.
+    /// `state_dir`, `runtime_dir`, `permissions` and `curve`.
     pub fn from_options(connect: Option<&str>, options: &Value) -> Result<Self, SettingError> {
         let mut map = Reader::root(options)?;
         let directories = Directories::read(&mut map)?;
+        let permissions = Permissions::read(map.section("permissions")?)?;
         let curve = Curve::read(&mut map)?;
         let given = connect.map(|text| Value::String(text.to_owned()));
         let given = given.as_ref().map(|value| Field { key: "connect".to_owned(), value, secret: false });
-        let surroundings = Surroundings { directories: &directories, curve, curve_key: "curve", max_message_size: None };
+        let surroundings = Surroundings { directories: &directories, permissions, curve, curve_key: "curve", max_message_size: None };
         let settings = Self::read(&mut map, given, surroundings, || {
             directories.endpoint(EVENTS_SOCKET, "connect", "state_dir or runtime_dir, or connect")
         })?;
@@ -98,7 +102,7 @@ impl ClientSettings {
         surroundings: Surroundings<'_>,
         default_connect: impl FnOnce() -> Result<Endpoint, SettingError>,
     ) -> Result<Self, SettingError> {
-        let Surroundings { directories, curve, curve_key, max_message_size } = surroundings;
+        let Surroundings { directories, permissions, curve, curve_key, max_message_size } = surroundings;
         let connect_key = map.full_key("connect");
         let configured = map.optional("connect", |field| field.endpoint(Purpose::Connect))?;
         let connect = match (connect, configured) {
@@ -115,6 +119,7 @@ impl ClientSettings {
             spool: read_spool(map, directories)?,
             spool_max: map.or("spool_max", 1 << 30, |field| field.size(1 << 20..=1 << 40))?,
             max_message_size: map.or("max_message_size", most, |field| message_size(field, max_message_size))?,
+            permissions,
             curve,
         })
     }
@@ -123,6 +128,7 @@ impl ClientSettings {
 /// What a client's settings take from others.
 pub(super) struct Surroundings<'a> {
     pub directories: &'a Directories,
+    pub permissions: Permissions,
     pub curve: Option<Curve>,
     /// The full key that takes CURVE keys.
     pub curve_key: &'static str,

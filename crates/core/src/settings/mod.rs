@@ -86,8 +86,10 @@ impl Settings {
         let broker = BrokerSettings::read(root.section("broker")?, &directories, &store)?;
         let worker = WorkerSettings::read(root.section("worker")?, &directories, broker.curve.as_ref())?;
         let mut client = root.section("client")?;
+        let permissions = Permissions::read(root.section("permissions")?)?;
         let surroundings = Surroundings {
             directories: &directories,
+            permissions: permissions.clone(),
             curve: broker.curve.clone(),
             curve_key: "broker.curve",
             max_message_size: Some(broker.max_message_size),
@@ -99,7 +101,7 @@ impl Settings {
             retry: RetryOverrides::read(&mut root)?.over(&RetryPolicy::default()),
             dead: DeadSettings::read(root.section("dead")?)?,
             log: LogSettings::read(root.section("log")?)?,
-            permissions: Permissions::read(root.section("permissions")?)?,
+            permissions,
             unhandled: root.or("unhandled", Unhandled::default(), Unhandled::read)?,
             queues: root.or("queues", Queues::default(), Queues::read)?,
             store,
