@@ -1,7 +1,7 @@
 //! Processes, sockets and files of Proletarier. The broker runs, and is tested, with no PHP.
 //!
 //! Rooms: [`client`], `broker`, `worker`, `zygote`, `supervisor`. They never import one another; `daemon` alone knows them all. What several of
-//! them stand on: `transport` (sockets), `fork` (processes), `scoreboard`, `ties`, `signals`, `runtime_dir`, `clock`, `id`, `log`.
+//! them stand on: `transport` (sockets), `spool`, `fork` (processes), `scoreboard`, `ties`, `signals`, `runtime_dir`, `clock`, `id`, `log`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod application;
@@ -16,6 +16,7 @@ mod log;
 mod runtime_dir;
 mod scoreboard;
 mod signals;
+pub mod spool;
 pub mod store;
 mod supervisor;
 mod ties;

@@ -87,7 +87,8 @@ impl ClientSettings {
         let curve = Curve::read(&mut map)?;
         let given = connect.map(|text| Value::String(text.to_owned()));
         let given = given.as_ref().map(|value| Field { key: "connect".to_owned(), value, secret: false });
-        let surroundings = Surroundings { directories: &directories, permissions, curve, curve_key: "curve", max_message_size: None };
+        let surroundings =
+            Surroundings { directories: &directories, permissions, curve, curve_key: "curve", max_message_size: None };
         let settings = Self::read(&mut map, given, surroundings, || {
             directories.endpoint(EVENTS_SOCKET, "connect", "state_dir or runtime_dir, or connect")
         })?;

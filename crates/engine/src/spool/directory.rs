@@ -1,0 +1,164 @@
+//! Provides the spool's directory and its files' modes, whatever the umask, and says whose they are where that is in the way.
+
+use super::{Group, SpoolError, SpoolOptions};
+use nix::unistd::{Gid, Uid, User};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+/// The file that is appended to.
+pub(super) const EVENTS: &str = "events.spool";
+const DRAINING: &str = "draining-";
+const SUFFIX: &str = ".spool";
+
+/// Makes the directory where it is missing. One that this user owns gets mode and group as set.
+///
+/// # Errors
+/// When it can't be had.
+pub fn prepare(options: &SpoolOptions) -> Result<(), SpoolError> {
+    make(options)?;
+    let found = std::fs::metadata(&options.dir).map_err(|error| SpoolError::io("look at the spool", &options.dir, error))?;
+    if found.uid() == Uid::effective().as_raw() && (options.group.is_some() || found.mode() & 0o7777 != options.dir_mode) {
+        share(options, &options.dir, options.dir_mode)?;
+    }
+    Ok(())
+}
+
+/// Makes the directory, and what is missing above it, where it is missing.
+pub(super) fn make(options: &SpoolOptions) -> Result<(), SpoolError> {
+    let missing: Vec<&Path> = options.dir.ancestors().take_while(|path| !path.is_dir()).collect();
+    for path in missing.into_iter().rev() {
+        match DirBuilder::new().mode(0o700).create(path) {
+            // Another process makes it just now, and its modes with it.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(error) => return Err(SpoolError::io("make the directory", path, error)),
+            Ok(()) => share(options, path, options.dir_mode)?,
+        }
+    }
+    Ok(())
+}
+
+/// Gives what this process has made to the group, where there is one, and sets its mode.
+fn share(options: &SpoolOptions, path: &Path, mode: u32) -> Result<(), SpoolError> {
+    if let Some(group) = &options.group {
+        let id = group_id(group).ok_or_else(|| {
+            SpoolError::Denied(format!("permissions.group: there is no group {}: make it, or set another", shown(group)))
+        })?;
+        chown(path, None, Some(id)).map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => SpoolError::Denied(format!(
+                "can't give {} to the group {} (permissions.group): user {} is not in it: usermod -a -G {0} {1}, and start the process anew",
+                path.display(),
+                shown(group),
+                user(Uid::effective().as_raw()),
+            )),
+            _ => SpoolError::io("give to its group", path, error),
+        })?;
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| SpoolError::io("set the mode of", path, error))
+}
+
+fn group_id(group: &Group) -> Option<u32> {
+    match group {
+        Group::Id(id) => Some(*id),
+        Group::Name(name) => nix::unistd::Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw()),
+    }
+}
+
+fn shown(group: &Group) -> String {
+    match group {
+        Group::Id(id) => id.to_string(),
+        Group::Name(name) => name.clone(),
+    }
+}
+
+/// Opens a file of the spool, and makes it with its mode and group where it is missing. Never follows a link.
+pub(super) fn open(options: &SpoolOptions, path: &Path) -> Result<File, SpoolError> {
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW.bits();
+    let failed = |error| SpoolError::io("open", path, error);
+    loop {
+        match OpenOptions::new().read(true).append(true).custom_flags(flags).open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => return other.map_err(failed),
+        }
+        match OpenOptions::new().read(true).append(true).create_new(true).mode(options.file_mode()).custom_flags(flags).open(path)
+        {
+            Ok(file) => return share(options, path, options.file_mode()).map(|()| file),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => make(options)?,
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// The files that are being drained, the oldest first.
+pub(super) fn draining(dir: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
+    let mut files: Vec<(u64, PathBuf)> = std::fs::read_dir(dir)?
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let number = name.to_str()?.strip_prefix(DRAINING)?.strip_suffix(SUFFIX)?.parse().ok()?;
+            Some((number, entry.path()))
+        })
+        .collect();
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// The name of the file with this number.
+pub(super) fn draining_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{DRAINING}{number:020}{SUFFIX}"))
+}
+
+/// What the spool has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// No event.
+    Nothing,
+    /// Events, as far as a look at the names tells.
+    Events,
+}
+
+/// Whether events wait in the spool. A directory that can't be read has none for this process.
+#[must_use]
+pub fn events_wait(dir: &Path) -> Wait {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Wait::Nothing };
+    let waits = entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(SUFFIX)));
+    if waits { Wait::Events } else { Wait::Nothing }
+}
+
+/// Bytes of all files of events together.
+#[must_use]
+pub fn size(dir: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    let files = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(SUFFIX)));
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+}
+
+/// Says who may not do `what` with `path`, whose it is, and what to do about it.
+pub(super) fn whose(what: &str, path: &Path) -> String {
+    // Of what is below a directory that this user may not enter nothing can be told.
+    let told = path.ancestors().find_map(|path| Some((path, std::fs::symlink_metadata(path).ok()?)));
+    let me = user(Uid::effective().as_raw());
+    let begin = format!("permission denied: user {me} can't {what} {}", path.display());
+    let Some((found, metadata)) = told else {
+        return format!("{begin}: set permissions.group to a group of all who trigger, and of the daemon");
+    };
+    let (owner, group) = (user(metadata.uid()), group_name(metadata.gid()));
+    let directory = if metadata.is_dir() { found } else { found.parent().unwrap_or(found) };
+    format!(
+        "{begin} ({} belongs to {owner}:{group}, mode {:04o}): set permissions.group to a group that {owner} and {me} are both in, and give it what is \
+         there: chgrp -R GROUP {directory} && chmod -R g+rwX {directory} && chmod g+s {directory}",
+        found.display(),
+        metadata.mode() & 0o7777,
+        directory = directory.display(),
+    )
+}
+
+pub(super) fn user(id: u32) -> String {
+    User::from_uid(Uid::from_raw(id)).ok().flatten().map_or_else(|| id.to_string(), |user| user.name)
+}
+
+fn group_name(id: u32) -> String {
+    nix::unistd::Group::from_gid(Gid::from_raw(id)).ok().flatten().map_or_else(|| id.to_string(), |group| group.name)
+}
