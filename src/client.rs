@@ -73,7 +73,7 @@ impl Client {
         })
     }
 
-    /// Waits until every event of this process is confirmed; tells how many are not when the time is over.
+    /// Waits until every event of this process is confirmed or in the spool; tells how many are neither when the time is over.
     #[php(optional = timeout)]
     pub fn flush(&self, timeout: Option<f64>) -> PhpResult<i64> {
         /// A day: longer than any request, and no overflow.
@@ -92,7 +92,7 @@ impl Client {
 
     /// How many events of this process went to the spool.
     pub fn spooled(&self) -> i64 {
-        0
+        i64::try_from(client::spooled()).unwrap_or(i64::MAX)
     }
 }
 
@@ -110,8 +110,10 @@ pub(crate) fn level(confirm: settings::Confirm) -> Confirm {
 pub(crate) fn exception(error: &ClientError) -> PhpException {
     let message = error.to_string();
     match error {
-        ClientError::Unavailable { .. } | ClientError::Connect { .. } => exceptions::new::<BrokerUnavailable>(message),
-        ClientError::Overloaded(_) => exceptions::new::<Overloaded>(message),
+        ClientError::Unavailable { .. } | ClientError::Unspooled { .. } | ClientError::Connect { .. } => {
+            exceptions::new::<BrokerUnavailable>(message)
+        }
+        ClientError::Overloaded(_) | ClientError::SpoolFull { .. } => exceptions::new::<Overloaded>(message),
         ClientError::Rejected(_) => exceptions::new::<Rejected>(message),
     }
 }

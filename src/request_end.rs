@@ -22,6 +22,9 @@ pub fn tell_lost() {
         for lost in client::take_lost() {
             log::write(&line(&lost));
         }
+        for notice in client::take_notices() {
+            log::write(&format!("proletarier: {notice}"));
+        }
     }
 }
 

@@ -119,8 +119,10 @@ fn trigger(client: &Client, given: &[Zval], result: &mut Zval) -> Result<(), Ref
         headers: Headers::Pairs(&options.headers),
         params: json,
     };
-    client.connection.trigger(&record, options.confirm_over(client.confirm)).map_err(|error| client::exception(&error))?;
+    let triggered = client.connection.trigger(&record, options.asked(client.confirm));
     request_end::tell_lost();
+    let in_its_place = triggered.map_err(|error| client::exception(&error))?;
+    let id = in_its_place.as_deref().unwrap_or(id);
     buffer.shrink();
     client.buffer.set(buffer);
     result.set_string(id, false).map_err(|error| PhpException::from(error.to_string()))?;

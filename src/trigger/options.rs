@@ -11,7 +11,7 @@ use ext_php_rs::types::{ZendHashTable, ZendObject, Zval};
 use proletarier_core::nearest::nearest;
 use proletarier_core::record::is_valid_id;
 use proletarier_core::settings;
-use proletarier_engine::client::Confirm;
+use proletarier_engine::client::{Asked, Confirm};
 
 /// The keys that there are, in the order in which messages tell them.
 const KEYS: [&str; 10] = ["confirm", "delay", "at", "expires", "queue", "key", "unique", "id", "headers", "spool"];
@@ -31,6 +31,8 @@ pub struct Options {
     pub unique: Option<String>,
     pub id: Option<String>,
     pub headers: Vec<(String, String)>,
+    /// False: it must not go to the spool.
+    pub spool: Option<bool>,
 }
 
 impl Options {
@@ -55,9 +57,7 @@ impl Options {
                 "unique" => options.unique = Some(text("unique", value, 255)?),
                 "id" => options.id = Some(id(value)?),
                 "headers" => options.headers = headers(value)?,
-                // `spool` is checked from the start, and acted on once there is one.
-                _ if value.is_bool() => {}
-                key => return Err(refuse(key, value, "true or false")),
+                key => options.spool = Some(value.bool().ok_or_else(|| refuse(key, value, "true or false"))?),
             }
         }
         if options.delay.is_some() && options.at.is_some() {
@@ -66,12 +66,15 @@ impl Options {
         Ok(options)
     }
 
-    /// The level that holds: the option's, else the client's; `unique` can't be told without the broker's word.
-    pub fn confirm_over(&self, default: Confirm) -> Confirm {
-        match self.confirm.unwrap_or(default) {
-            Confirm::None | Confirm::Deferred if self.unique.is_some() => Confirm::Accepted,
+    /// What holds: the option's level, else the client's. `unique` can't be told without the broker's word, and an event that must not be
+    /// spooled is one whose caller wants to hear of it.
+    pub fn asked(&self, default: Confirm) -> Asked {
+        let spool = self.spool.unwrap_or(true);
+        let confirm = match self.confirm.unwrap_or(default) {
+            Confirm::None | Confirm::Deferred if self.unique.is_some() || !spool => Confirm::Accepted,
             level => level,
-        }
+        };
+        Asked { confirm, spool }
     }
 }
 

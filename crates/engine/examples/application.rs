@@ -177,7 +177,7 @@ fn trigger(client: &Client, confirm: Confirm, name: &str, params: &str) -> Resul
     let mut id = [0; 36];
     let id = client::new_id(wall, &mut id);
     let record = Record { id, name, triggered_at: wall, params: params.as_bytes(), ..Record::default() };
-    client.trigger(&record, confirm).map(|()| id.to_owned()).map_err(|error| (id.to_owned(), error))
+    client.trigger(&record, confirm).map(|_| id.to_owned()).map_err(|error| (id.to_owned(), error))
 }
 
 /// Waits for what is open, tells of what was given up, and ends the process.
@@ -186,6 +186,9 @@ fn finish(mut status: i32) -> ! {
     for event in client::take_lost() {
         println!("lost {} {}", Record::decode(&event.record).unwrap().id, event.reason);
         status = 1;
+    }
+    for notice in client::take_notices() {
+        println!("notice - {notice}");
     }
     client::shutdown();
     exit_now(status);

@@ -101,14 +101,15 @@ pub fn ring(pipe: BorrowedFd<'_>) {
     let _ = nix::unistd::write(pipe, &[0]);
 }
 
-/// Starts a small thread that no signal is delivered to: signals are the main thread's.
+/// Starts a small thread that no signal is delivered to: signals are the main thread's. Its stack has room for looking up a user's name, which runs
+/// modules of the system's.
 ///
 /// # Errors
 /// When the machine has no room for a thread.
 pub fn spawn_quiet(run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
     let mut before = SigSet::empty();
     let blocked = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before));
-    let thread = std::thread::Builder::new().name("proletarier".into()).stack_size(64 * 1024).spawn(run);
+    let thread = std::thread::Builder::new().name("proletarier".into()).stack_size(256 * 1024).spawn(run);
     if blocked.is_ok() {
         let _ = before.thread_set_mask();
     }

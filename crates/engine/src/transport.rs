@@ -62,14 +62,31 @@ pub struct Socket(zmq::Socket);
 pub struct Dealer {
     /// For frames.
     pub socket: Socket,
-    /// Has a message for each time that it was connected.
+    /// Has a message for each time that it was connected, or lost its connection.
     pub connections: Socket,
 }
 
+/// What became of a [`Dealer`]'s connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The two ends have shaken hands.
+    Connected,
+    /// The connection is lost.
+    Lost,
+}
+
 impl Dealer {
+    /// What became of the connection since the last call, in order.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        std::iter::from_fn(|| self.connections.receive()).map(|parts| {
+            let event = parts.first().and_then(|part| part.get(..2)?.try_into().ok()).map_or(0, u16::from_ne_bytes);
+            if event == zmq::SocketEvent::DISCONNECTED.to_raw() { Change::Lost } else { Change::Connected }
+        })
+    }
+
     /// How often it was connected since the last call.
     pub fn connected(&self) -> usize {
-        std::iter::from_fn(|| self.connections.receive()).count()
+        self.changes().filter(|change| *change == Change::Connected).count()
     }
 }
 
@@ -158,7 +175,7 @@ impl Transport {
         broker_key: Option<&str>,
     ) -> Result<Dealer, TransportError> {
         let socket = self.socket(zmq::DEALER, endpoint)?;
-        let connections = self.events_of(&socket, &[zmq::SocketEvent::HANDSHAKE_SUCCEEDED])?;
+        let connections = self.events_of(&socket, &[zmq::SocketEvent::HANDSHAKE_SUCCEEDED, zmq::SocketEvent::DISCONNECTED])?;
         let set = || {
             if let Some(key) = broker_key {
                 let own = zmq::CurveKeyPair::new()?;

@@ -1,7 +1,7 @@
 //! Defines what a client has sent and not yet seen confirmed. No socket and no clock: times are arguments.
 
 use super::Lost;
-use proletarier_core::frame::{Confirmation, Exception, Publish, Session};
+use proletarier_core::frame::{Confirmation, Exception, Publish, RejectCode, Session};
 use proletarier_core::record::Record;
 use std::collections::VecDeque;
 
@@ -19,10 +19,29 @@ pub struct Batch {
     pub frame: Vec<u8>,
     /// When it has to be confirmed: monotonic, microseconds.
     pub overdue_at: u64,
-    /// Its caller waits for it, and will be told; it is not lost by being late.
-    pub awaited: bool,
+    /// The number of the event whose caller waits for it, and will be told: that one is not given up by being late.
+    pub awaited: Option<u64>,
     /// Somebody wants to know what becomes of its events.
     pub followed: bool,
+}
+
+/// An event that no broker has taken, or none for now. It goes to the spool, with its number.
+#[derive(Debug)]
+pub struct GivenUp {
+    pub number: u64,
+    pub record: Vec<u8>,
+    pub reason: String,
+}
+
+impl Batch {
+    fn has(&self, number: u64) -> bool {
+        (self.first..self.first + u64::from(self.count)).contains(&number)
+    }
+
+    fn give_up(&self, reason: &str) -> impl Iterator<Item = GivenUp> {
+        let records = (self.first..).zip(Publish::records(&self.frame));
+        records.map(|(number, record)| GivenUp { number, record: record.to_vec(), reason: reason.to_owned() })
+    }
 }
 
 /// The events of one session, from being gathered to being confirmed.
@@ -35,6 +54,7 @@ pub struct Batches {
     followed: bool,
     sent: VecDeque<Batch>,
     rejected: Vec<Exception>,
+    given_up: Vec<GivenUp>,
     lost: Vec<Lost>,
     /// Empty buffers to gather in.
     spare: Vec<Vec<u8>>,
@@ -50,6 +70,7 @@ impl Batches {
             followed: false,
             sent: VecDeque::new(),
             rejected: Vec::new(),
+            given_up: Vec::new(),
             lost: Vec::new(),
             spare: Vec::new(),
         }
@@ -64,6 +85,18 @@ impl Batches {
         self.gathered += 1;
         self.followed |= follow;
         self.next_number + u64::from(self.gathered) - 1
+    }
+
+    /// Whose events they are.
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The number of an event that goes another way. Only while nothing gathers.
+    pub fn take_number(&mut self) -> u64 {
+        debug_assert_eq!(self.gathered, 0);
+        self.next_number += 1;
+        self.next_number - 1
     }
 
     /// Whether something gathers.
@@ -83,7 +116,7 @@ impl Batches {
 
     /// Closes the batch that gathers and gives its frame to send. The broker confirms every batch, also those that nobody follows up: what is
     /// unconfirmed bounds what a fast producer has on its way.
-    pub fn seal(&mut self, overdue_at: u64, awaited: bool, synced: bool) -> &[u8] {
+    pub fn seal(&mut self, overdue_at: u64, awaited: Option<u64>, synced: bool) -> &[u8] {
         let mut frame = std::mem::replace(&mut self.gathering, self.spare.pop().unwrap_or_default());
         let (first, count) = (self.next_number, self.gathered);
         Publish::seal(&mut frame, &self.session, first, count, true, synced);
@@ -109,12 +142,19 @@ impl Batches {
         let place = self.sent.iter().position(|batch| batch.first == confirmation.first && batch.count == confirmation.count);
         let Some(batch) = place.and_then(|place| self.sent.remove(place)) else { return };
         for exception in confirmation.exceptions {
-            if batch.awaited {
+            if batch.awaited == Some(exception.number) {
                 self.rejected.push(exception);
             } else if batch.followed
+                && batch.has(exception.number)
                 && let Some(record) = Publish::records(&batch.frame).nth((exception.number - batch.first) as usize)
             {
-                self.lost.push(Lost { record: record.to_vec(), reason: exception.reason });
+                let (number, record, reason) = (exception.number, record.to_vec(), exception.reason);
+                match exception.code {
+                    // The spool is for what the broker takes later.
+                    RejectCode::Overloaded => self.given_up.push(GivenUp { number, record, reason }),
+                    RejectCode::Unique => {}
+                    RejectCode::Malformed | RejectCode::TooLarge => self.lost.push(Lost { record, reason }),
+                }
             }
         }
         self.recycle(batch.frame);
@@ -127,7 +167,7 @@ impl Batches {
 
     /// Whether the event with this number is still unconfirmed.
     pub fn is_unconfirmed(&self, number: u64) -> bool {
-        self.sent.iter().any(|batch| (batch.first..batch.first + u64::from(batch.count)).contains(&number))
+        self.sent.iter().any(|batch| batch.has(number))
     }
 
     /// The broker's refusal of this event, once.
@@ -147,34 +187,54 @@ impl Batches {
         self.sent.iter().map(|batch| batch.overdue_at).min()
     }
 
-    /// Gives up batches that are overdue at `now`, but for awaited ones, whose callers are told in another way. Whether there were any.
-    pub fn give_up(&mut self, now: u64, reason: &str) -> bool {
-        let before = self.sent.len();
-        let mut kept = VecDeque::with_capacity(self.sent.len());
-        for batch in self.sent.drain(..) {
-            if batch.overdue_at > now || batch.awaited {
-                kept.push_back(batch);
-                continue;
-            }
-            let records = Publish::records(&batch.frame).filter(|_| batch.followed);
-            self.lost.extend(records.map(|record| Lost { record: record.to_vec(), reason: reason.to_owned() }));
-        }
-        self.sent = kept;
-        self.sent.len() < before
+    /// Whether a batch is overdue at `now`. Awaited ones are their callers' to give up.
+    pub fn is_overdue(&self, now: u64) -> bool {
+        self.sent.iter().any(|batch| batch.awaited.is_none() && batch.overdue_at <= now)
     }
 
-    /// Forgets the batch of an event whose caller was told that it is not confirmed; other events of the batch are given up.
-    pub fn withdraw(&mut self, number: u64, reason: &str) {
-        let within = |batch: &Batch| (batch.first..batch.first + u64::from(batch.count)).contains(&number);
-        let Some(batch) = self.sent.iter().position(within).and_then(|place| self.sent.remove(place)) else { return };
-        for (other, record) in (batch.first..).zip(Publish::records(&batch.frame)) {
-            if other != number {
-                self.lost.push(Lost { record: record.to_vec(), reason: reason.to_owned() });
+    /// Gives up every batch that was sealed, but for awaited ones: those behind one that is overdue as well, so that the order of events stays.
+    pub fn give_up(&mut self, reason: &str) {
+        let (kept, given_up): (VecDeque<Batch>, VecDeque<Batch>) = self.sent.drain(..).partition(|batch| batch.awaited.is_some());
+        self.sent = kept;
+        for batch in given_up {
+            if batch.followed {
+                self.given_up.extend(batch.give_up(reason));
+            }
+            self.recycle(batch.frame);
+        }
+    }
+
+    /// Takes back the event of a caller that has waited long enough; other events of its batch are given up.
+    pub fn withdraw(&mut self, number: u64, reason: &str) -> Option<GivenUp> {
+        let batch = self.sent.iter().position(|batch| batch.has(number)).and_then(|place| self.sent.remove(place))?;
+        let mut own = None;
+        for event in batch.give_up(reason) {
+            if event.number == number {
+                own = Some(event);
+            } else {
+                self.given_up.push(event);
             }
         }
+        self.recycle(batch.frame);
+        own
     }
 
     /// The events given up since the last call.
+    pub fn take_given_up(&mut self) -> Vec<GivenUp> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    /// Whether events were given up.
+    pub const fn has_given_up(&self) -> bool {
+        !self.given_up.is_empty()
+    }
+
+    /// Events that are nowhere: the caller writes them to a log.
+    pub fn lose(&mut self, events: impl IntoIterator<Item = Lost>) {
+        self.lost.extend(events);
+    }
+
+    /// The events lost since the last call.
     pub fn take_lost(&mut self) -> Vec<Lost> {
         std::mem::take(&mut self.lost)
     }

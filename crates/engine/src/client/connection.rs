@@ -1,8 +1,8 @@
 //! Provides one endpoint's connection in one process: what every client object of that endpoint triggers through.
 
 use super::helper::Helper;
-use super::link::{LOST, Link, micros};
-use super::{ClientError, ClientOptions, Confirm, Lost};
+use super::link::{Link, micros};
+use super::{Asked, ClientError, ClientOptions, Confirm, Lost};
 use crate::clock;
 use proletarier_core::frame::{Exception, RejectCode};
 use proletarier_core::record::Record;
@@ -46,48 +46,77 @@ impl Connection {
         self.lock().close();
     }
 
-    /// The events given up since the last call.
+    /// How many events went to the spool.
+    pub fn spooled(&self) -> u64 {
+        self.lock().spooled()
+    }
+
+    /// What an operator should hear, since the last call.
+    pub fn take_notices(&self) -> Vec<String> {
+        self.lock().notices.take()
+    }
+
+    /// The events lost since the last call.
     pub fn take_lost(&self) -> Vec<Lost> {
         self.lock().batches.take_lost()
     }
 
-    pub fn trigger(&self, record: &Record<'_>, confirm: Confirm) -> Result<(), ClientError> {
+    /// Hands an event over. Gives the id of another one that waits or runs in its place, where `unique` says so.
+    pub fn trigger(&self, record: &Record<'_>, asked: Asked) -> Result<Option<String>, ClientError> {
         let mut link = self.lock();
+        // One that the spool does not take goes the usual way: better out of order than not at all.
+        if record.key.is_some() && asked.spool && link.is_behind_spool() && link.spool(record, asked).is_ok() {
+            return Ok(None);
+        }
         if link.batches.is_full() {
             let deadline = link.deadline();
-            if !link.wait_until(deadline, |link| !link.batches.is_full()) {
-                return Err(link.unavailable());
+            if !link.wait_unless_hopeless(deadline, |link| !link.batches.is_full()) {
+                if !link.has_spool() {
+                    return Err(link.unavailable());
+                }
+                link.give_up_all();
             }
         }
-        let number = link.batches.gather(record, confirm != Confirm::None);
-        if matches!(confirm, Confirm::None | Confirm::Deferred) {
+        let number = link.batches.gather(record, asked.confirm != Confirm::None);
+        if matches!(asked.confirm, Confirm::None | Confirm::Deferred) {
             if link.batches.should_send() {
-                link.send(false, false);
+                link.send(None, false);
                 self.helper.wake_if_asleep();
                 link.receive_if_any();
             }
-            return Ok(());
+            return Ok(None);
         }
-        link.send(true, confirm == Confirm::Synced);
+        link.send(Some(number), asked.confirm == Confirm::Synced);
         self.helper.wake_if_asleep();
         let deadline = link.deadline();
-        if !link.wait_until(deadline, |link| !link.batches.is_unconfirmed(number)) {
-            link.batches.withdraw(number, "no broker answered in time");
-            LOST.store(true, Ordering::Relaxed);
-            link.reconnect();
-            return Err(link.unavailable());
+        let confirmed = |link: &Link| !link.batches.is_unconfirmed(number);
+        let in_time =
+            if asked.spool { link.wait_unless_hopeless(deadline, confirmed) } else { link.wait_patiently(deadline, confirmed) };
+        if !in_time {
+            return link.withdraw(number, asked).map(|()| None);
         }
-        link.batches.take_rejection(number).map_or(Ok(()), |exception| Err(refusal(exception)))
+        match link.batches.take_rejection(number) {
+            None => Ok(None),
+            Some(Exception { code: RejectCode::Unique, reason, .. }) => Ok(Some(reason)),
+            Some(exception) => Err(refusal(exception)),
+        }
     }
 
+    /// Waits until everything is confirmed or spooled, at most `timeout`; how many events are neither.
     pub fn flush(&self, timeout: Duration) -> usize {
         let mut link = self.lock();
         if link.batches.is_gathering() {
-            link.send(false, false);
+            link.send(None, false);
             self.helper.wake_if_asleep();
+        }
+        link.receive();
+        if link.batches.open() > 0 && link.is_hopeless() {
+            link.give_up_all();
         }
         let deadline = clock::mono().plus(micros(timeout)).0;
         link.wait_until(deadline, |link| link.batches.open() == 0);
+        // A time that was long enough is as good here as in the helper.
+        link.give_up(clock::mono().0);
         link.batches.open()
     }
 
@@ -96,11 +125,12 @@ impl Connection {
     pub fn settle(&self) {
         let mut link = self.lock();
         if link.batches.is_gathering() {
-            link.send(false, false);
+            link.send(None, false);
         }
-        if let Some(deadline) = link.batches.next_overdue() {
-            link.wait_until(deadline, |link| link.batches.next_overdue().is_none());
-            link.give_up(u64::MAX);
+        if let Some(deadline) = link.batches.next_overdue()
+            && !link.wait_unless_hopeless(deadline, |link| link.batches.next_overdue().is_none())
+        {
+            link.give_up_all();
         }
     }
 }

@@ -78,7 +78,7 @@ impl Shared {
         let now = clock::mono().0;
         link.give_up(now);
         if link.batches.should_send() || (idle && link.batches.is_gathering()) {
-            link.send(false, false);
+            link.send(None, false);
             link.receive();
         }
         let timeout = match link.batches.next_overdue() {

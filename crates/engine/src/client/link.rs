@@ -1,15 +1,19 @@
 //! Defines a connection's link: a socket and the batches that go over it. Under its connection's lock, whichever thread has it.
 
-use super::batches::Batches;
-use super::{ClientError, ClientOptions};
+use super::batches::{Batches, GivenUp};
+use super::notices::{self, Notices};
+use super::outlet::Outlet;
+use super::{Asked, ClientError, ClientOptions, Confirm, Lost};
 use crate::clock;
-use crate::transport::{Dealer, Sent, Source, Transport, wait};
+use crate::spool::SpoolError;
+use crate::transport::{Change, Dealer, Sent, Source, Transport, wait};
 use proletarier_core::frame::{Session, ToClient};
+use proletarier_core::record::Record;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Some link of this process has given events up.
+/// Some link of this process has something for a log: events that are lost, or a notice.
 pub(super) static LOST: AtomicBool = AtomicBool::new(false);
 
 /// The socket, and what is on its way.
@@ -19,8 +23,24 @@ pub(super) struct Link {
     transport: Option<Transport>,
     dealer: Option<Dealer>,
     pub batches: Batches,
-    /// Whether this socket was connected before.
+    outlet: Option<Outlet>,
+    pub notices: Notices,
+    state: State,
+}
+
+/// What is known of the socket's connection.
+#[derive(Default)]
+struct State {
+    /// It was connected before.
     connected: bool,
+    /// It is connected.
+    up: bool,
+    /// A broker has confirmed something since it connected: it is waited for whatever other processes say.
+    trusted: bool,
+    /// The socket has queued frames that no broker has.
+    queued: bool,
+    /// Nobody was there: frames are held back until somebody is, so that none is queued which the spool has.
+    holding: bool,
 }
 
 impl Link {
@@ -31,7 +51,9 @@ impl Link {
             transport: Some(Transport::new()),
             dealer: None,
             batches: Batches::new(session()),
-            connected: false,
+            outlet: options.spool.clone().map(Outlet::new),
+            notices: Notices::default(),
+            state: State::default(),
         };
         link.connect()?;
         Ok(link)
@@ -49,15 +71,15 @@ impl Link {
         let dealer = transport
             .connect_dealer(&self.options.endpoint, None, self.options.broker_key.as_deref())
             .map_err(|error| failed(error.reason()))?;
-        self.connected = false;
+        self.state = State { holding: self.state.holding, ..State::default() };
         self.dealer = Some(dealer);
         Ok(())
     }
 
     /// Drops what the socket has queued, and starts over: what was given up must not arrive later, what is open must.
-    pub fn reconnect(&mut self) {
+    fn reconnect(&mut self) {
         self.dealer = None;
-        if self.connect().is_ok() {
+        if self.connect().is_ok() && !self.state.holding {
             self.send_again();
         }
     }
@@ -76,10 +98,24 @@ impl Link {
         ClientError::Unavailable { endpoint: self.options.endpoint.clone(), seconds: self.options.timeout.as_secs_f64() }
     }
 
-    /// Sends what has gathered.
-    pub fn send(&mut self, awaited: bool, synced: bool) {
+    /// Whether there is a spool to go to.
+    pub const fn has_spool(&self) -> bool {
+        self.outlet.is_some()
+    }
+
+    /// How many events went to the spool.
+    pub fn spooled(&self) -> u64 {
+        self.outlet.as_ref().map_or(0, |outlet| outlet.spooled)
+    }
+
+    /// Sends what has gathered. `awaited`: the number of an event whose caller waits.
+    pub fn send(&mut self, awaited: Option<u64>, synced: bool) {
         let overdue_at = self.deadline();
         let frame = self.batches.seal(overdue_at, awaited, synced);
+        if self.state.holding && !self.state.up {
+            return;
+        }
+        self.state.queued |= !self.state.up;
         if let Some(dealer) = &self.dealer
             && dealer.socket.send(frame) == Sent::Gone
         {
@@ -87,9 +123,10 @@ impl Link {
         }
     }
 
-    fn send_again(&self) {
+    fn send_again(&mut self) {
         if let Some(dealer) = &self.dealer {
             for frame in self.batches.unconfirmed() {
+                self.state.queued |= !self.state.up;
                 dealer.socket.send(frame);
             }
         }
@@ -109,11 +146,34 @@ impl Link {
             if let Ok(ToClient::Confirm(confirmation)) = ToClient::decode(&frame) {
                 LOST.fetch_or(!confirmation.exceptions.is_empty(), Ordering::Relaxed);
                 self.batches.confirmed(confirmation);
+                if !std::mem::replace(&mut self.state.trusted, true)
+                    && let Some(outlet) = &mut self.outlet
+                {
+                    outlet.found_broker();
+                }
             }
         }
-        // Connected again: what was unconfirmed may be lost with the connection, or with the broker. One that has it already drops the copy.
-        if self.dealer.as_ref().is_some_and(|dealer| dealer.connected() > 0) && std::mem::replace(&mut self.connected, true) {
-            self.send_again();
+        self.take_in_changes();
+        if self.batches.has_given_up() {
+            self.spool_given_up();
+        }
+    }
+
+    fn take_in_changes(&mut self) {
+        let changes: Vec<Change> = self.dealer.iter().flat_map(Dealer::changes).collect();
+        for change in changes {
+            self.state.up = change == Change::Connected;
+            if change == Change::Lost {
+                self.state.trusted = false;
+                continue;
+            }
+            let (again, held) =
+                (std::mem::replace(&mut self.state.connected, true), std::mem::replace(&mut self.state.holding, false));
+            self.state.queued = false;
+            // Connected again: what was unconfirmed may be lost with the connection, or with the broker. One that has it already drops the copy.
+            if again || held {
+                self.send_again();
+            }
         }
     }
 
@@ -122,7 +182,7 @@ impl Link {
         loop {
             self.receive();
             if self.batches.should_send() {
-                self.send(false, false);
+                self.send(None, false);
             }
             if done(self) {
                 return true;
@@ -134,15 +194,135 @@ impl Link {
         }
     }
 
-    /// Gives up what is overdue at `now`.
-    pub fn give_up(&mut self, now: u64) {
-        if self.batches.next_overdue().is_some_and(|overdue| overdue <= now) {
-            let reason = self.unavailable().to_string();
-            if self.batches.give_up(now, &reason) {
-                LOST.store(true, Ordering::Relaxed);
-                self.reconnect();
-            }
+    /// Whether a wait is known to be in vain, and there is a spool to go to. Asked for when one is about to begin.
+    pub fn is_hopeless(&mut self) -> bool {
+        let Some(outlet) = self.outlet.as_ref().filter(|_| !self.state.trusted) else { return false };
+        let is_hopeless = outlet.is_hopeless();
+        if is_hopeless {
+            self.hold();
+        } else {
+            outlet.begin_wait();
         }
+        is_hopeless
+    }
+
+    /// The same, but without a wait where that is hopeless.
+    pub fn wait_unless_hopeless(&mut self, deadline: u64, done: impl Fn(&Self) -> bool) -> bool {
+        self.receive();
+        done(self) || !self.is_hopeless() && self.wait_patiently(deadline, done)
+    }
+
+    /// The same for what may not be spooled: it is waited for whatever is known.
+    pub fn wait_patiently(&mut self, deadline: u64, done: impl Fn(&Self) -> bool) -> bool {
+        let in_time = self.wait_until(deadline, done);
+        if !in_time {
+            self.waited_in_vain();
+        }
+        in_time
+    }
+
+    /// A wait was in vain: other processes need not try, and whoever may not connect is told why.
+    pub fn waited_in_vain(&mut self) {
+        let denied = if self.state.up { None } else { notices::denied(&self.options.endpoint) };
+        let is_denied = denied.is_some();
+        if let Some(words) = denied {
+            self.notices.tell(words);
+        }
+        if let Some(outlet) = &mut self.outlet {
+            outlet.waited_in_vain(is_denied);
+        }
+        self.hold();
+    }
+
+    /// What is sent next is for a broker that is there. What the socket has queued for one that isn't is dropped with it.
+    fn hold(&mut self) {
+        let stale = self.state.queued || self.state.up;
+        self.state.holding = true;
+        if stale {
+            self.reconnect();
+        }
+    }
+
+    /// Gives up what is overdue at `now`, and what is behind it.
+    pub fn give_up(&mut self, now: u64) {
+        if self.batches.is_overdue(now) {
+            self.give_up_all();
+            self.waited_in_vain();
+        }
+    }
+
+    /// Gives up everything that is not awaited: to the spool, or else to a log.
+    pub fn give_up_all(&mut self) {
+        if self.batches.is_gathering() {
+            let overdue_at = self.deadline();
+            self.batches.seal(overdue_at, None, false);
+        }
+        let reason = self.unavailable().to_string();
+        self.batches.give_up(&reason);
+        self.spool_given_up();
+    }
+
+    fn spool_given_up(&mut self) {
+        let events = self.batches.take_given_up();
+        if events.is_empty() {
+            return;
+        }
+        let failed = match self.put(&events, false) {
+            None => Some(String::new()),
+            Some(put) => put.err().map(|error| format!("; {error}")),
+        };
+        if let Some(why) = failed {
+            let lost = events.into_iter().map(|event| Lost { record: event.record, reason: format!("{}{why}", event.reason) });
+            self.batches.lose(lost);
+            LOST.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The caller of this event has waited long enough: it goes to the spool, or its caller is told that it is nowhere.
+    pub fn withdraw(&mut self, number: u64, asked: Asked) -> Result<(), ClientError> {
+        let unavailable = self.unavailable();
+        let Some(event) = self.batches.withdraw(number, &unavailable.to_string()) else { return Err(unavailable) };
+        // Those of its batch come before it.
+        self.spool_given_up();
+        self.hold();
+        self.spool_one(event, asked).unwrap_or(Err(unavailable))
+    }
+
+    /// Whether an event with a key has to go behind others of this process, which are in the spool.
+    pub fn is_behind_spool(&mut self) -> bool {
+        self.outlet.as_mut().is_some_and(Outlet::is_undrained)
+    }
+
+    /// Spools an event without sending it.
+    pub fn spool(&mut self, record: &Record<'_>, asked: Asked) -> Result<(), ClientError> {
+        if self.batches.is_gathering() {
+            self.send(None, false);
+        }
+        let (number, mut bytes) = (self.batches.take_number(), Vec::new());
+        record.encode(&mut bytes);
+        let unavailable = self.unavailable();
+        let event = GivenUp { number, record: bytes, reason: unavailable.to_string() };
+        self.spool_one(event, asked).unwrap_or(Err(unavailable))
+    }
+
+    /// None where it may not be spooled.
+    fn spool_one(&mut self, event: GivenUp, asked: Asked) -> Option<Result<(), ClientError>> {
+        if !asked.spool {
+            return None;
+        }
+        let put = self.put(std::slice::from_ref(&event), asked.confirm == Confirm::Synced)?;
+        Some(put.map_err(|error| ClientError::unspooled(event.reason, error)))
+    }
+
+    /// Puts events into the spool; none where there is none.
+    fn put(&mut self, events: &[GivenUp], synced: bool) -> Option<Result<(), SpoolError>> {
+        let put = self.outlet.as_mut()?.put(self.batches.session(), events, synced);
+        if let Err(error) = put.as_ref()
+            && error.is_denied()
+        {
+            self.notices.tell(error.to_string());
+        }
+        Some(put)
     }
 }
 

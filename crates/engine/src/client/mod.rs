@@ -8,11 +8,14 @@ mod batches;
 mod connection;
 mod helper;
 mod link;
+mod notices;
+mod outlet;
 mod registry;
 
 pub use crate::id::new_id;
-pub use registry::{Client, has_lost, settle, shutdown, take_lost};
+pub use registry::{Client, has_lost, settle, shutdown, spooled, take_lost, take_notices};
 
+use crate::spool::{SpoolError, SpoolOptions};
 use crate::transport::tcp_key;
 use proletarier_core::settings::ClientSettings;
 use std::time::Duration;
@@ -25,10 +28,25 @@ pub enum Confirm {
     /// The same, and the client follows it up by itself.
     #[default]
     Deferred,
-    /// The broker has stored it.
+    /// The broker has stored it, or it is in the spool.
     Accepted,
-    /// The store has fsynced it.
+    /// The store, or the spool, has fsynced it.
     Synced,
+}
+
+/// What is asked for an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// When trigger() returns.
+    pub confirm: Confirm,
+    /// Whether it may be spooled where it is waited for in vain. What is not waited for always may.
+    pub spool: bool,
+}
+
+impl From<Confirm> for Asked {
+    fn from(confirm: Confirm) -> Self {
+        Self { confirm, spool: true }
+    }
 }
 
 /// Where and how to connect.
@@ -40,6 +58,8 @@ pub struct ClientOptions {
     pub timeout: Duration,
     /// The broker's public CURVE key, for TCP.
     pub broker_key: Option<String>,
+    /// Where events go that no broker has confirmed in time.
+    pub spool: Option<SpoolOptions>,
 }
 
 impl From<&ClientSettings> for ClientOptions {
@@ -49,6 +69,7 @@ impl From<&ClientSettings> for ClientOptions {
             endpoint: settings.connect.to_string(),
             timeout: settings.timeout,
             broker_key: tcp_key(&settings.connect, key).map(str::to_owned),
+            spool: SpoolOptions::of(settings),
         }
     }
 }
@@ -63,6 +84,22 @@ pub enum ClientError {
         endpoint: String,
         /// How long was waited.
         seconds: f64,
+    },
+    /// No confirmation within the timeout, and the spool did not take it either.
+    #[error("{unavailable}; and it could not be spooled: {error}")]
+    Unspooled {
+        /// What kept the broker from it.
+        unavailable: String,
+        /// What kept the spool from it.
+        error: SpoolError,
+    },
+    /// The spool is full.
+    #[error("{unavailable}; and {error}")]
+    SpoolFull {
+        /// What kept the broker from it.
+        unavailable: String,
+        /// How full.
+        error: SpoolError,
     },
     /// The broker has too much waiting.
     #[error("the broker refused the event: {0}")]
@@ -80,7 +117,16 @@ pub enum ClientError {
     },
 }
 
-/// An event that trigger() had returned for in deferred mode and that no broker confirmed in time.
+impl ClientError {
+    fn unspooled(unavailable: String, error: SpoolError) -> Self {
+        match error {
+            SpoolError::Full { .. } => Self::SpoolFull { unavailable, error },
+            _ => Self::Unspooled { unavailable, error },
+        }
+    }
+}
+
+/// An event that trigger() had returned for in deferred mode, that no broker confirmed in time, and that could not be spooled.
 #[derive(Debug)]
 pub struct Lost {
     /// The event's record.

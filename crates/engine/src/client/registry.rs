@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::link::LOST;
-use super::{ClientError, ClientOptions, Confirm, Lost};
+use super::{Asked, ClientError, ClientOptions, Lost};
 use crate::fork;
 use proletarier_core::record::Record;
 use std::cell::RefCell;
@@ -39,15 +39,16 @@ impl Client {
         &self.options
     }
 
-    /// Hands the event over, and returns when `confirm` says.
+    /// Hands the event over, and returns when the level asked for says. Gives the id of another event that waits or runs in this one's place,
+    /// where `unique` says so.
     ///
     /// # Errors
     /// Where the level asked for was not reached.
-    pub fn trigger(&self, record: &Record<'_>, confirm: Confirm) -> Result<(), ClientError> {
-        self.with(|connection| connection.trigger(record, confirm))?
+    pub fn trigger(&self, record: &Record<'_>, asked: impl Into<Asked>) -> Result<Option<String>, ClientError> {
+        self.with(|connection| connection.trigger(record, asked.into()))?
     }
 
-    /// Waits until every event of this process's connection is confirmed, at most `timeout`; tells how many are not.
+    /// Waits until every event of this process's connection is confirmed or spooled, at most `timeout`; tells how many are neither.
     pub fn flush(&self, timeout: Duration) -> usize {
         let connection = registry().known(&self.options);
         connection.map_or(0, |connection| connection.flush(timeout))
@@ -117,17 +118,29 @@ pub fn settle() {
     }
 }
 
-/// Whether there is something for [`take_lost`]. Costs one load.
+/// Whether there is something for [`take_lost`] or [`take_notices`]. Costs one load.
 #[must_use]
 pub fn has_lost() -> bool {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Takes the events that were given up since the last call. For the error log.
+/// How many events of this process went to the spool.
+#[must_use]
+pub fn spooled() -> u64 {
+    registry().all().map(|connection| connection.spooled()).sum()
+}
+
+/// Takes the events that were lost since the last call. For the error log.
 #[must_use]
 pub fn take_lost() -> Vec<Lost> {
     LOST.store(false, Ordering::Relaxed);
     registry().all().flat_map(|connection| connection.take_lost()).collect()
+}
+
+/// Takes what an operator should hear about this process's permissions since the last call. For the error log.
+#[must_use]
+pub fn take_notices() -> Vec<String> {
+    registry().all().flat_map(|connection| connection.take_notices()).collect()
 }
 
 /// Closes this process's connections without waiting. For the process's end, after [`settle`].

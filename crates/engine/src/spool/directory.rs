@@ -136,7 +136,7 @@ pub fn size(dir: &Path) -> u64 {
 }
 
 /// Says who may not do `what` with `path`, whose it is, and what to do about it.
-pub(super) fn whose(what: &str, path: &Path) -> String {
+pub(crate) fn whose(what: &str, path: &Path) -> String {
     // Of what is below a directory that this user may not enter nothing can be told.
     let told = path.ancestors().find_map(|path| Some((path, std::fs::symlink_metadata(path).ok()?)));
     let me = user(Uid::effective().as_raw());

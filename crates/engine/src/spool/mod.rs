@@ -23,6 +23,7 @@ pub use append::{Entry, Spool};
 pub use circuit::Circuit;
 pub use claim::{Claim, Draining};
 pub use damaged::Unreadable;
+pub(crate) use directory::whose;
 pub use directory::{Wait, events_wait, prepare, size};
 pub use format::Spooled;
 

@@ -13,6 +13,7 @@ mod kills;
 mod letters;
 mod load;
 mod overload;
+mod spooling;
 mod stop;
 mod support;
 mod trigger;

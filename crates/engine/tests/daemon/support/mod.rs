@@ -3,11 +3,13 @@
 #![allow(missing_docs)]
 
 mod daemon;
+mod fake;
 mod process;
 mod proxy;
 mod publisher;
 
 pub use daemon::Daemon;
+pub use fake::FakeBroker;
 pub use process::Process;
 pub use proxy::{Proxy, free_port};
 pub use publisher::{Publisher, event};
@@ -15,7 +17,8 @@ pub use publisher::{Publisher, event};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use proletarier_core::record::Record;
-use proletarier_engine::client::{self, Client, ClientError, ClientOptions, Confirm};
+use proletarier_engine::client::{self, Asked, Client, ClientError, ClientOptions, Confirm};
+use proletarier_engine::spool::{Claim, SpoolOptions, Spooled, Unreadable};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -97,6 +100,8 @@ pub struct Lab {
     settings: RefCell<Value>,
     groups: RefCell<Vec<Pid>>,
     logs: Cell<usize>,
+    /// Where clients spool.
+    spool: Option<PathBuf>,
 }
 
 impl Lab {
@@ -110,7 +115,7 @@ impl Lab {
             "retry": { "delay": 0.05, "multiplier": 1, "jitter": 0 },
             "log": { "level": "debug", "format": "json" },
         });
-        Self { dir, settings: RefCell::new(settings), groups: RefCell::default(), logs: Cell::new(0) }
+        Self { dir, settings: RefCell::new(settings), groups: RefCell::default(), logs: Cell::new(0), spool: None }
     }
 
     /// The same, where each run is noted when it begins, and two of the same at once are told.
@@ -118,6 +123,19 @@ impl Lab {
         let lab = Self::new();
         std::fs::create_dir(lab.dir.path().join("running")).unwrap();
         lab
+    }
+
+    /// The same with a spool, of the daemon and of its clients.
+    pub fn spooling(mut self) -> Self {
+        let dir = self.path("spool");
+        self.spool = Some(dir.clone());
+        self.set("client.spool", dir.to_str())
+    }
+
+    /// What clients spool with.
+    pub fn spool(&self) -> Option<SpoolOptions> {
+        let dir = self.spool.clone()?;
+        Some(SpoolOptions { dir, max: 64 << 20, group: None, dir_mode: 0o700 })
     }
 
     /// Changes a setting: `section.key`, or `key`.
@@ -174,11 +192,33 @@ impl Lab {
 
     /// The same, to another endpoint.
     pub fn flood_to(&self, endpoint: Option<&str>, timeout: f64, flood: &Value) -> Flooding {
-        let settings = json!({ "runtime_dir": self.dir.path().join("run"), "connect": endpoint, "timeout": timeout });
+        let mut options = json!({ "timeout": timeout });
+        if let Some(endpoint) = endpoint {
+            options["connect"] = endpoint.into();
+        }
+        self.flood_with(&options, flood)
+    }
+
+    /// The same with these client settings, beside where daemon and spool are.
+    pub fn flood_with(&self, options: &Value, flood: &Value) -> Flooding {
+        self.flood_command(options, flood, |_| {})
+    }
+
+    /// The same as another user.
+    pub fn flood_as(&self, user: u32, timeout: f64, flood: &Value) -> Flooding {
+        self.flood_command(&json!({ "timeout": timeout }), flood, |command| {
+            command.uid(user).gid(user);
+        })
+    }
+
+    fn flood_command(&self, options: &Value, flood: &Value, change: impl FnOnce(&mut Command)) -> Flooding {
+        let mut settings = json!({ "runtime_dir": self.dir.path().join("run"), "spool": self.spool });
+        settings.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
         let output = self.path(&format!("flood.{}", self.logs.replace(self.logs.get() + 1)));
         let mut command = Command::new(application());
         command.arg("flood").arg(settings.to_string()).arg(flood.to_string());
         command.stdin(Stdio::null()).stdout(File::create(&output).unwrap());
+        change(&mut command);
         Flooding { child: self.spawn(command), output }
     }
 
@@ -191,7 +231,27 @@ impl Lab {
 
     /// A client in this process.
     pub fn client(&self) -> Client {
-        Client::new(ClientOptions { endpoint: self.endpoint("events.sock"), timeout: LONG, broker_key: None })
+        self.client_with(LONG, self.spool())
+    }
+
+    /// The same, with these of its options.
+    pub fn client_with(&self, timeout: Duration, spool: Option<SpoolOptions>) -> Client {
+        Client::new(ClientOptions { endpoint: self.endpoint("events.sock"), timeout, broker_key: None, spool })
+    }
+
+    /// Takes all that is in the spool.
+    #[track_caller]
+    pub fn take_spooled(&self) -> TakenOut {
+        let options = self.spool().expect("a lab with a spool");
+        let mut claim = Claim::take(&options).unwrap().expect("nobody else drains");
+        let mut taken = TakenOut::default();
+        while let Some(mut file) = claim.next_file().unwrap() {
+            while !file.is_read() {
+                taken.events.extend(file.slice(64 * 1024).unwrap());
+            }
+            taken.unreadable.extend(file.finish().unwrap());
+        }
+        taken
     }
 
     /// Triggers an event and waits until it is accepted; its id.
@@ -315,14 +375,38 @@ impl Drop for Lab {
     }
 }
 
+/// What was in the spool.
+#[derive(Default)]
+pub struct TakenOut {
+    pub events: Vec<Spooled>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl TakenOut {
+    pub fn ids(&self) -> Vec<String> {
+        self.events.iter().map(|event| Record::decode(&event.record).unwrap().id.to_owned()).collect()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.events.iter().map(|event| Record::decode(&event.record).unwrap().name.to_owned()).collect()
+    }
+}
+
+/// Triggers an event that has all but an id and a time.
+pub fn trigger_record(client: &Client, asked: impl Into<Asked>, record: Record<'_>) -> Result<Option<String>, ClientError> {
+    let wall = proletarier_engine::wall().0;
+    let mut id = [0; 36];
+    client.trigger(&Record { id: client::new_id(wall, &mut id), triggered_at: wall, ..record }, asked)
+}
+
 /// Triggers an event; its id.
-pub fn trigger(client: &Client, confirm: Confirm, name: &str, params: &Value) -> Result<String, ClientError> {
+pub fn trigger(client: &Client, confirm: impl Into<Asked>, name: &str, params: &Value) -> Result<String, ClientError> {
     let wall = proletarier_engine::wall().0;
     let mut id = [0; 36];
     let id = client::new_id(wall, &mut id).to_owned();
     let params = params.to_string();
     let record = Record { id: &id, name, triggered_at: wall, params: params.as_bytes(), ..Record::default() };
-    client.trigger(&record, confirm).map(|()| id.clone())
+    client.trigger(&record, confirm).map(|_| id.clone())
 }
 
 /// A client process.
@@ -338,6 +422,7 @@ pub struct Told {
     /// With why.
     pub failed: Vec<(String, String)>,
     pub lost: Vec<(String, String)>,
+    pub notices: Vec<String>,
 }
 
 impl Flooding {
@@ -352,6 +437,7 @@ impl Flooding {
                 "triggered" => told.triggered.push(id),
                 "failed" => told.failed.push((id, rest.to_owned())),
                 "lost" => told.lost.push((id, rest.to_owned())),
+                "notice" => told.notices.push(rest.to_owned()),
                 _ => panic!("{line}"),
             }
         }

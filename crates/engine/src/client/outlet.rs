@@ -1,0 +1,74 @@
+//! Provides a link's way to the spool: where events go that no broker takes, and when not to wait for one.
+
+use super::batches::GivenUp;
+use crate::clock;
+use crate::spool::{Circuit, Entry, Spool, SpoolError, SpoolOptions, Wait, events_wait};
+use proletarier_core::frame::Session;
+use proletarier_core::time::Mono;
+
+/// After a wait in vain this link waits no more for so long, in microseconds, whatever other processes say: as the circuit does.
+const IN_VAIN: u64 = 5_000_000;
+
+/// The spool, as a link uses it.
+pub(super) struct Outlet {
+    spool: Spool,
+    circuit: Circuit,
+    /// This process has put events there that may be there still.
+    undrained: bool,
+    /// How many events this link has spooled.
+    pub spooled: u64,
+    /// When this link waited in vain: monotonic, microseconds.
+    in_vain_at: Option<u64>,
+}
+
+impl Outlet {
+    pub fn new(options: SpoolOptions) -> Self {
+        let circuit = Circuit::new(options.clone());
+        Self { spool: Spool::new(options), circuit, undrained: false, spooled: 0, in_vain_at: None }
+    }
+
+    /// Spools events of a session, all or none.
+    pub fn put(&mut self, session: &Session, events: &[GivenUp], synced: bool) -> Result<(), SpoolError> {
+        let entries = events.iter().map(|event| Entry { session, number: event.number, record: &event.record });
+        let put = self.spool.append(entries, synced);
+        if put.is_ok() {
+            self.spooled += events.len() as u64;
+            self.undrained = true;
+        }
+        put
+    }
+
+    /// Whether events that this process has spooled may still be there: its next ones with a key go behind them.
+    pub fn is_undrained(&mut self) -> bool {
+        self.undrained = self.undrained && events_wait(&self.spool.options().dir) == Wait::Events;
+        self.undrained
+    }
+
+    /// Whether a wait for the broker is known to be in vain.
+    pub fn is_hopeless(&self) -> bool {
+        self.in_vain_at.is_some_and(|at| clock::mono().since(Mono(at)) < IN_VAIN) || self.circuit.is_open()
+    }
+
+    /// A wait begins. Where the last one in vain is some time ago, this process is the one that pays for all.
+    pub fn begin_wait(&self) {
+        if self.circuit.is_tripped() {
+            self.circuit.trip();
+        }
+    }
+
+    /// A wait was in vain. `denied`: for this process's permissions, which is no word on the broker.
+    pub fn waited_in_vain(&mut self, denied: bool) {
+        self.in_vain_at = Some(clock::mono().0);
+        if !denied {
+            self.circuit.trip();
+        }
+    }
+
+    /// The broker is there.
+    pub fn found_broker(&mut self) {
+        self.in_vain_at = None;
+        if self.circuit.is_tripped() {
+            self.circuit.close();
+        }
+    }
+}
