@@ -47,13 +47,25 @@ final class Listing
     public function list(iterable $searches, array $headings, \Closure $row, bool $json, bool $expected): int
     {
         $columns = new Columns($this->screen, $headings);
-        [$count, $more] = [0, false];
+        [$count, $more, $rows] = [0, false, []];
         foreach ($searches as $pages) {
             foreach ($pages as $page) {
                 $count += count($page);
-                $json ? array_walk($page, fn (array $item) => $this->screen->json($item)) : $columns->show(array_map($row, $page));
+                if ($json) {
+                    array_walk($page, fn (array $item) => $this->screen->json($item));
+                    continue;
+                }
+                array_push($rows, ...array_map($row, $page));
+                // A filter that fits little makes small pages, and each would have widths of its own.
+                if (count($rows) >= self::LIMIT) {
+                    $columns->show($rows);
+                    $rows = [];
+                }
             }
             $more = $pages->getReturn() || $more;
+        }
+        if ($rows !== []) {
+            $columns->show($rows);
         }
         if ($more) {
             $this->screen->note("There may be more than these $count: --limit=N or --all shows them.");

@@ -25,9 +25,14 @@ final class Selection
     /**
      * @param list<string> $ids
      * @param array<string, string> $filter
+     * @param list<string> $options those that the command has
      */
-    private function __construct(public readonly array $ids, public readonly array $filter, public readonly bool $all)
-    {
+    private function __construct(
+        public readonly array $ids,
+        public readonly array $filter,
+        public readonly bool $all,
+        private array $options
+    ) {
     }
 
     /**
@@ -48,8 +53,9 @@ final class Selection
     public static function of(InputInterface $input, bool $hasIds = true): self
     {
         $filter = [];
-        foreach (array_keys(self::OPTIONS) as $name) {
-            $value = $input->hasOption($name) ? $input->getOption($name) : null;
+        $options = array_values(array_filter(array_keys(self::OPTIONS), $input->hasOption(...)));
+        foreach ($options as $name) {
+            $value = $input->getOption($name);
             if ($value === '') {
                 throw new InvalidArgument("--$name is empty: give what to look for");
             }
@@ -65,19 +71,19 @@ final class Selection
             throw new InvalidArgument('--all: ids are given; leave out one of the two');
         }
 
-        return new self($ids, $filter, $input->getOption('all'));
+        return new self($ids, $filter, $input->getOption('all'), $options);
     }
 
     /**
      * For what changes something: nothing said is not all.
+     *
+     * @throws InvalidArgument
      */
     public function required(string $verb): self
     {
         if ($this->ids === [] && $this->filter === [] && !$this->all) {
-            throw new InvalidArgument(
-                "$verb: say which: ids, a filter (" . implode(', ', array_map(static fn ($name) => "--$name", array_keys(self::OPTIONS)))
-                . '), or --all'
-            );
+            $options = implode(', ', array_map(static fn (string $name) => "--$name", $this->options));
+            throw new InvalidArgument("$verb: say which: ids, " . ($options === '' ? 'or --all' : "a filter ($options), or --all"));
         }
 
         return $this;
