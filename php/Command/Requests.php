@@ -50,8 +50,6 @@ final class Requests
     /**
      * Does something to all that the filter fits; what was done, and what could not be (`running`).
      *
-     * Where the daemon names an end (`until`), it is given back: what fails again at once would else come again without end.
-     *
      * @param array<string, string> $filter
      * @param \Closure(int): void $progress gets what was done so far
      *
@@ -59,14 +57,13 @@ final class Requests
      */
     public function each(string $command, array $filter, \Closure $progress): array
     {
-        [$done, $running, $after, $more] = [0, 0, 0, []];
+        [$done, $running, $after] = [0, 0, 0];
         do {
-            $answer = $this->control->request(['command' => $command, 'filter' => (object) $filter, 'after' => $after] + $more);
+            $answer = $this->control->request(['command' => $command, 'filter' => (object) $filter, 'after' => $after]);
             $done += $answer['done'];
             $running += $answer['running'] ?? 0;
             $progress($done);
             $after = $answer['next'] ?? null;
-            $more = isset($answer['until']) ? ['until' => $answer['until']] : [];
         } while ($after !== null);
 
         return ['done' => $done, 'running' => $running];

@@ -134,27 +134,6 @@ final class FailedCommandTest extends TestCase
         self::assertSame([1, 4, 5], array_keys($this->control->letters));
     }
 
-    public function testGivesBackTheEndThatTheDaemonNames(): void
-    {
-        $control = new class () {
-            public array $requests = [];
-
-            public function request(array $request): array
-            {
-                $this->requests[] = $request;
-
-                return $request['command'] === 'status'
-                    ? ['backlog' => ['dead' => 2]]
-                    : ['done' => 1, 'next' => count($this->requests) < 4 ? 10 : null, 'until' => 77];
-            }
-        };
-        $tester = new CommandTester(new FailedCommand(new Services(['Proletarier\Control' => $control])));
-        $tester->execute(['action' => 'replay', '--all' => true]);
-
-        self::assertSame([null, null, 77, 77], array_map(static fn ($request) => $request['until'] ?? null, $control->requests));
-        self::assertSame("3 dead letters replayed.\n", $tester->getDisplay());
-    }
-
     public function testWhatMatchesNothing(): void
     {
         self::assertSame(2, $this->failed(['action' => 'replay', 'what' => ['b', 'x']]));
