@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Proletarier\Tests\System;
 
 use PHPUnit\Framework\TestCase;
+use Proletarier\Exception\Rejected;
 use Proletarier\Tests\Daemon;
 use Proletarier\Tests\LoadedExtension;
 use Proletarier\Tests\PhpProcess;
@@ -190,6 +191,13 @@ final class CommandTest extends TestCase
         self::assertSame(0, $status, $shown);
         self::assertStringContainsString('1/1 [', $shown, 'a bar');
         self::assertStringContainsString('1 dead letter discarded.', $shown);
+    }
+
+    public function testTheDaemonsRefusalIsAnException(): void
+    {
+        $this->expectException(Rejected::class);
+        $this->expectExceptionMessage('the daemon refused the request: ');
+        \proletarier_control(['command' => 'statsu'], ['runtime_dir' => $this->daemon->directory . '/run']);
     }
 
     public function testNoDaemon(): void

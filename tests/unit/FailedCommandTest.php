@@ -132,6 +132,9 @@ final class FailedCommandTest extends TestCase
         self::assertSame(0, $this->failed(['action' => 'replay', '--name' => 'report.*', '--limit' => '2']));
         self::assertSame("2 dead letters replayed.\n", $this->tester->getDisplay());
         self::assertSame([1, 4, 5], array_keys($this->control->letters));
+
+        self::assertSame(0, $this->failed(['action' => 'replay', 'what' => ['d', 'a'], '--limit' => '2']));
+        self::assertSame([5], array_keys($this->control->letters));
     }
 
     public function testWhatMatchesNothing(): void
@@ -146,8 +149,10 @@ final class FailedCommandTest extends TestCase
 
     public function testAsksBeforeManyAreDiscarded(): void
     {
-        self::assertSame(1, $this->failed(['action' => 'discard', '--all' => true], ['no']));
-        self::assertCount(5, $this->control->letters);
+        foreach (['no', ''] as $answer) {
+            self::assertSame(1, $this->failed(['action' => 'discard', '--all' => true], [$answer]));
+            self::assertCount(5, $this->control->letters);
+        }
         self::assertStringContainsString('Discard all dead letters? They cannot be brought back. [y/N]', $this->tester->getErrorOutput());
 
         self::assertSame(0, $this->failed(['action' => 'purge', '--text' => 'ada@'], ['yes']));

@@ -6,6 +6,7 @@ namespace Proletarier\Tests\Unit;
 
 use PHPUnit\Framework\TestCase;
 use Proletarier\Command\WaitingCommand;
+use Proletarier\Exception\InvalidArgument;
 use Proletarier\Tests\Fixture\FakeControl;
 use Proletarier\Tests\Fixture\Services;
 use Symfony\Component\Console\Tester\CommandTester;
@@ -85,5 +86,9 @@ final class WaitingCommandTest extends TestCase
         $this->control->events = [];
         self::assertSame(0, $this->waiting([]));
         self::assertSame("There are no waiting events.\n", $this->tester->getErrorOutput());
+
+        $this->expectException(InvalidArgument::class);
+        $this->expectExceptionMessage('cancel: say which: ids, a filter (--name, --id, --listener, --text), or --all');
+        $this->waiting(['action' => 'cancel']);
     }
 }
