@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Proletarier\Command;
 
 use Proletarier\Exception\InvalidArgument;
+use Proletarier\Exception\Rejected;
 use Symfony\Component\Console\Input\InputInterface;
 
 /**
@@ -38,7 +39,7 @@ final class Transfer
             $count += count($page);
             $file === null || $progress($count);
         }
-        if ($stream !== null && !(fflush($stream) && fsync($stream) && fclose($stream))) {
+        if ($stream !== null && !(fflush($stream) && (!is_file($file) || fsync($stream)) && fclose($stream))) {
             throw $this->unusable($file, 'written');
         }
         $progress(null);
@@ -61,21 +62,21 @@ final class Transfer
             if (trim($line) === '') {
                 continue;
             }
-            $letter = json_decode($line, true);
-            if (!is_array($letter) || !isset($letter['name'], $letter['version'])) {
-                throw new InvalidArgument(
-                    sprintf('%s: line %d is no dead letter; %s before it', $file ?? 'stdin', $number, $this->imported($done, $batch))
-                );
-            }
             if ($batch !== [] && $size + strlen($line) > self::BATCH) {
-                $done += $this->requests->import($batch);
+                $done += $this->send($batch, $file, $done);
                 $progress($done);
                 [$batch, $size] = [[], 0];
             }
-            $batch[] = $letter;
+            $letter = json_decode($line, true);
+            if (!is_array($letter) || !isset($letter['name'], $letter['version'])) {
+                // What came before is taken in, so that the message says where to go on.
+                $done += $batch === [] ? 0 : $this->send($batch, $file, $done);
+                throw $this->stopped($file, "line $number is no dead letter", $done);
+            }
+            $batch[$number] = $letter;
             $size += strlen($line);
         }
-        $done += $batch === [] ? 0 : $this->requests->import($batch);
+        $done += $batch === [] ? 0 : $this->send($batch, $file, $done);
         $progress(null);
         $input->getOption('json')
             ? $this->screen->json(['done' => $done])
@@ -85,13 +86,24 @@ final class Transfer
     }
 
     /**
-     * What came before a bad line is taken in, so that the message says where to go on.
-     *
-     * @param list<array<string, mixed>> $batch
+     * @param non-empty-array<int, array<string, mixed>> $batch by line; all of it is taken in, or none
+     * @param int $done what was taken in before
      */
-    private function imported(int $done, array $batch): string
+    private function send(array $batch, ?string $file, int $done): int
     {
-        return number_format($done + ($batch === [] ? 0 : $this->requests->import($batch))) . ' were imported';
+        try {
+            return $this->requests->import(array_values($batch));
+        } catch (Rejected $error) {
+            $lines = sprintf('lines %d to %d: %s', array_key_first($batch), array_key_last($batch), $error->getMessage());
+            throw $this->stopped($file, $lines, $done);
+        }
+    }
+
+    private function stopped(?string $file, string $why, int $done): InvalidArgument
+    {
+        return new InvalidArgument(
+            sprintf('%s: %s; %s %s imported before', $file ?? 'stdin', $why, number_format($done), $done === 1 ? 'was' : 'were')
+        );
     }
 
     /**

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Proletarier\Tests\Fixture;
 
+use Proletarier\Exception\Rejected;
+
 /**
  * A daemon's control socket, as far as the commands need one: it looks at two entries of its store for each request, so that pages are
  * short, empty ones among them. Remembers what it was asked.
@@ -79,12 +81,22 @@ final class FakeControl
             'failed' => $this->page('letters', $request, !($request['params'] ?? false)),
             'failed_export' => $this->page('letters', $request + ['limit' => 100], false),
             'failed_replay', 'failed_discard' => $this->change('letters', $request),
-            'failed_import' => ['done' => array_push($this->imported, ...$request['letters']) ? count($request['letters']) : 0],
+            'failed_import' => $this->import($request['letters']),
             'waiting' => $this->page('events', $request, !($request['params'] ?? false)),
             'waiting_cancel' => $this->change('events', $request),
             'watch' => ['watched' => array_push($this->watched, $request['id'])],
             'outcome' => $this->outcome(),
         };
+    }
+
+    private function import(array $letters): array
+    {
+        if (array_unique(array_column($letters, 'version')) !== [1]) {
+            throw new Rejected('the daemon refused it');
+        }
+        array_push($this->imported, ...$letters);
+
+        return ['done' => count($letters)];
     }
 
     private function outcome(): array

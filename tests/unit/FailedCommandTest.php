@@ -243,9 +243,19 @@ final class FailedCommandTest extends TestCase
             $this->failed(['action' => 'import', 'what' => [$this->file]]);
             self::fail('nothing was thrown');
         } catch (InvalidArgument $error) {
-            self::assertSame("$this->file: line 2 is no dead letter; 1 were imported before it", $error->getMessage());
+            self::assertSame("$this->file: line 2 is no dead letter; 1 was imported before", $error->getMessage());
         }
         self::assertCount(1, $this->control->imported);
+
+        $large = json_encode(['version' => 1] + FakeControl::letter('b', params: ['x' => str_repeat('x', 40_000)])) . "\n";
+        file_put_contents($this->file, $large . "\n" . json_encode(['version' => 2] + FakeControl::letter('b')) . "\n", FILE_APPEND);
+        file_put_contents($this->file, str_replace("{\"nam\n", '', file_get_contents($this->file)));
+        try {
+            $this->failed(['action' => 'import', 'what' => [$this->file]]);
+            self::fail('nothing was thrown');
+        } catch (InvalidArgument $error) {
+            self::assertSame("$this->file: lines 4 to 4: the daemon refused it; 2 were imported before", $error->getMessage());
+        }
 
         $this->expectExceptionMessage('/nowhere/x can\'t be read: No such file or directory');
         $this->failed(['action' => 'import', 'what' => ['/nowhere/x']]);
