@@ -64,7 +64,8 @@ final class CommandTest extends TestCase
 
         $list = $this->command('failed');
         self::assertSame([0, ''], [$list->status, $list->errors]);
-        self::assertMatchesRegularExpression("~^died +id +event +listener +attempts  error\n\\S+ \\S+  $order  one +one +1 +RuntimeException: the warehouse is busy\n~", $list->output);
+        self::assertMatchesRegularExpression('~^died +id +event +listener +attempts  error$~m', $list->output);
+        self::assertMatchesRegularExpression("~^\\S+ \\S+  $order  one +one +1 +RuntimeException: the warehouse is busy$~m", $list->output);
         self::assertSame([$order], array_column($this->json('failed', '--text=Äpfel', '--json'), 'id'));
 
         $shown = $this->command('failed', 'show', $order);
