@@ -24,7 +24,7 @@ final class Letter
             $letter['name'],
             self::listeners($letter),
             (string) count($letter['attempts']),
-            $letter['error'] . (isset($letter['params']) ? '  ' . Screen::encoded($letter['params']) : ''),
+            $letter['error'],
         ];
     }
 

@@ -47,7 +47,7 @@ final class Listing
     public function list(iterable $searches, array $headings, \Closure $row, bool $json, bool $expected): int
     {
         $columns = new Columns($this->screen, $headings);
-        [$count, $more, $rows] = [0, false, []];
+        [$count, $more, $rows, $params] = [0, false, [], []];
         foreach ($searches as $pages) {
             foreach ($pages as $page) {
                 $count += count($page);
@@ -55,17 +55,22 @@ final class Listing
                     array_walk($page, fn (array $item) => $this->screen->json($item));
                     continue;
                 }
-                array_push($rows, ...array_map($row, $page));
+                foreach ($page as $item) {
+                    if (array_key_exists('params', $item)) {
+                        $params[count($rows)] = Screen::encoded($item['params']);
+                    }
+                    $rows[] = $row($item);
+                }
                 // A filter that fits little makes small pages, and each would have widths of its own.
                 if (count($rows) >= self::LIMIT) {
-                    $columns->show($rows);
-                    $rows = [];
+                    $columns->show($rows, $params);
+                    [$rows, $params] = [[], []];
                 }
             }
             $more = $pages->getReturn() || $more;
         }
         if ($rows !== []) {
-            $columns->show($rows);
+            $columns->show($rows, $params);
         }
         if ($more) {
             $this->screen->note("There may be more than these $count: --limit=N or --all shows them.");

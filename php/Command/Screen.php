@@ -25,7 +25,10 @@ final class Screen
 
     private OutputInterface $errors;
 
-    public function __construct(private InputInterface $input, private OutputInterface $output)
+    /**
+     * @param int|null $width characters of a line; null: those of the terminal, if it is one
+     */
+    public function __construct(private InputInterface $input, private OutputInterface $output, private ?int $width = null)
     {
         $this->errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
     }
@@ -80,7 +83,7 @@ final class Screen
     /** Characters of a line; null where nobody looks, and nothing needs to be cut. */
     public function width(): ?int
     {
-        return self::isTerminal($this->output) ? (new Terminal())->getWidth() : null;
+        return $this->width ?? (self::isTerminal($this->output) ? (new Terminal())->getWidth() : null);
     }
 
     /**

@@ -22,7 +22,7 @@ final class SpooledEvent
             Screen::time($event['spooled_at']),
             Screen::time($event['triggered_at']),
             $event['id'],
-            $event['name'] . (isset($event['params']) ? '  ' . Screen::encoded($event['params']) : ''),
+            $event['name'],
         ];
     }
 

@@ -25,7 +25,7 @@ final class WaitingEvent
             $event['state'],
             (string) $event['attempt'],
             $event['state'] === 'delayed' ? Screen::time($event['due']) : '',
-            self::listeners($event) . (isset($event['params']) ? '  ' . Screen::encoded($event['params']) : ''),
+            self::listeners($event),
         ];
     }
 

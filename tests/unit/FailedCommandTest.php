@@ -56,6 +56,9 @@ final class FailedCommandTest extends TestCase
         $died = date('Y-m-d H:i:s', 1_700_000_001);
         self::assertSame("$died  a   order.placed  warehouse  1         RuntimeException: the warehouse is busy", $lines[1]);
         self::assertSame('', $this->tester->getErrorOutput());
+
+        $this->failed(['--params' => true]);
+        self::assertSame($lines[1] . '  {"mail":"ada@example.org"}', explode("\n", $this->tester->getDisplay())[1]);
     }
 
     public function testListsALineOfJsonEach(): void
