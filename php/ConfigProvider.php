@@ -29,11 +29,16 @@ final class ConfigProvider
                 'Proletarier\Worker' => Factory\WorkerFactory::class,
                 'Proletarier\EventManager' => Factory\EventManagerFactory::class,
                 'Proletarier\Log' => Factory\LogFactory::class,
+                'Proletarier\Control' => Factory\ControlFactory::class,
+                'Proletarier\Spool' => Factory\SpoolFactory::class,
                 'Proletarier\Handler\EventLogger' => Factory\EventLoggerFactory::class,
                 'Proletarier\Command\RunCommand' => Factory\CommandFactory::class,
                 'Proletarier\Command\BrokerCommand' => Factory\CommandFactory::class,
                 'Proletarier\Command\WorkerCommand' => Factory\CommandFactory::class,
                 'Proletarier\Command\TriggerCommand' => Factory\CommandFactory::class,
+                'Proletarier\Command\FailedCommand' => Factory\CommandFactory::class,
+                'Proletarier\Command\WaitingCommand' => Factory\CommandFactory::class,
+                'Proletarier\Command\SpoolCommand' => Factory\CommandFactory::class,
             ],
             'aliases' => [
                 'Proletarier\Client' => 'Proletarier\ClientInterface',
@@ -52,6 +57,9 @@ final class ConfigProvider
                 'proletarier:broker' => 'Proletarier\Command\BrokerCommand',
                 'proletarier:worker' => 'Proletarier\Command\WorkerCommand',
                 'proletarier:trigger' => 'Proletarier\Command\TriggerCommand',
+                'proletarier:failed' => 'Proletarier\Command\FailedCommand',
+                'proletarier:waiting' => 'Proletarier\Command\WaitingCommand',
+                'proletarier:spool' => 'Proletarier\Command\SpoolCommand',
             ],
         ];
     }

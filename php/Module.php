@@ -68,6 +68,9 @@ final class Module
             'proletarier broker' => 'Run the broker alone',
             'proletarier worker [--workers=N]' => 'Run workers alone, for a broker elsewhere',
             'proletarier trigger <event> [<params>]' => 'Trigger an event, with params as a JSON object',
+            'proletarier failed [list|show|replay|discard|purge|export|import]' => 'What failed for good, and bring it back',
+            'proletarier waiting [list|show|cancel|purge]' => 'What waits, and take it back',
+            'proletarier spool [list|show|drain|discard]' => 'What no daemon has taken yet',
         ];
     }
 }

@@ -1,8 +1,10 @@
 //! The PHP extension: classes, functions and the application that workers run. What happens to events is in `crates/`.
 #![deny(unsafe_code)]
 
+mod array_argument;
 pub mod client;
 pub mod confirm;
+mod control;
 mod entries;
 pub mod event;
 pub mod exceptions;
@@ -14,6 +16,7 @@ pub mod php;
 mod request_end;
 mod retry_after;
 mod run;
+mod settings;
 mod shown;
 mod trigger;
 mod worker;

@@ -1,6 +1,6 @@
 //! Provides the module's entry: what PHP finds in the extension.
 
-use crate::{client, confirm, event, exceptions, info, interfaces, php, request_end, run, worker};
+use crate::{client, confirm, control, event, exceptions, info, interfaces, php, request_end, run, worker};
 use ext_php_rs::prelude::*;
 
 /// Before any class of `ext-php-rs`'s own: interfaces and exceptions, which it can't make.
@@ -28,6 +28,7 @@ pub fn module(module: ModuleBuilder) -> ModuleBuilder {
         .class::<worker::Wrap>()
         .class::<worker::EventManager>()
         .function(run::function())
+        .function(control::function())
         .shutdown_function(request_end::module_shutdown)
         .info_function(info::print)
 }

@@ -1,29 +1,29 @@
 //! Defines the function `proletarier_run()`.
 
-use crate::entries;
+use crate::array_argument;
 use crate::exceptions::{self, AlreadyRunning, Configuration};
-use crate::json_value;
 use crate::php::{arguments, sapi};
+use crate::settings;
 use crate::shown;
 use crate::worker::{self, PhpApplication, Voice};
 use ext_php_rs::args::Arg;
 use ext_php_rs::builders::FunctionBuilder;
 use ext_php_rs::exception::PhpException;
 use ext_php_rs::flags::DataType;
-use ext_php_rs::types::{ZendHashTable, Zval};
-use ext_php_rs::zend::{ExecuteData, ce, run_handler};
+use ext_php_rs::types::Zval;
+use ext_php_rs::zend::{ExecuteData, run_handler};
 use proletarier_core::nearest::nearest;
-use proletarier_core::settings::Settings;
 use proletarier_engine::{Role, RunError};
 use std::panic::AssertUnwindSafe;
 
+const NAME: &str = "proletarier_run";
 /// What is for this run, among the settings.
 const RUN_KEYS: [&str; 3] = ["role", "events", "logger"];
 const ROLES: [(&str, Role); 3] = [("all", Role::All), ("broker", Role::Broker), ("worker", Role::Worker)];
 
 /// The function as PHP registers it.
 pub fn function() -> FunctionBuilder<'static> {
-    FunctionBuilder::new("proletarier_run", handler)
+    FunctionBuilder::new(NAME, handler)
         .arg(Arg::new("listeners", DataType::Array))
         .not_required()
         .arg(Arg::new("options", DataType::Array).default("[]"))
@@ -43,34 +43,23 @@ fn configuration(message: impl Into<String>) -> PhpException {
 }
 
 fn run(given: &[Zval]) -> Result<i32, PhpException> {
-    let listeners = array(given, 0, "listeners")?.ok_or_else(|| {
-        PhpException::new("proletarier_run() expects at least 1 argument, 0 given".into(), 0, ce::argument_count_error())
-    })?;
+    let listeners = array_argument::first(given, NAME, "listeners")?;
     let sapi = sapi::name();
     if sapi != "cli" {
         return Err(configuration(format!(
             "proletarier_run() runs on the command line only (php-cli), not under {sapi}: a daemon needs processes of its own"
         )));
     }
-    let options = array(given, 1, "options")?;
-    let option = |key: &str| options.and_then(|options| options.get(key)).map(Zval::dereference).filter(|value| !value.is_null());
+    let options = array_argument::optional(given, 1, NAME, "options")?;
+    let option = |key: &str| settings::option(options, key);
     let role = role(option("role"))?;
     let voice = Voice { events: events(option("events"))?, logger: logger(option("logger"))?, ..Voice::default() };
-    let settings = settings(options)?;
+    let settings = settings::read(options, &RUN_KEYS)?;
     let listeners = worker::read_listeners(listeners)?;
     let mut application = PhpApplication::new(listeners, voice, &settings);
     proletarier_engine::run(settings, role, &mut application).map_err(|error| match &error {
         RunError::AlreadyRunning(_) => exceptions::new::<AlreadyRunning>(error.to_string()),
         RunError::Setup(_) => configuration(error.to_string()),
-    })
-}
-
-fn array<'a>(given: &'a [Zval], index: usize, name: &str) -> Result<Option<&'a ZendHashTable>, PhpException> {
-    let Some(value) = given.get(index).map(Zval::dereference) else { return Ok(None) };
-    value.array().map(Some).ok_or_else(|| {
-        let message =
-            format!("proletarier_run(): Argument #{} (${name}) must be of type array, {} given", index + 1, shown::kind(value));
-        PhpException::new(message, 0, ce::type_error())
     })
 }
 
@@ -106,17 +95,4 @@ fn logger(value: Option<&Zval>) -> Result<Option<Zval>, PhpException> {
             Err(configuration(format!("logger: {} is not allowed: give an object with PSR-3's log()", shown::value(value))))
         }
     }
-}
-
-fn settings(options: Option<&ZendHashTable>) -> Result<Settings, PhpException> {
-    let mut map = ZendHashTable::new();
-    for (key, value) in options.into_iter().flat_map(entries::of) {
-        let name = key.text();
-        // The listeners are the function's first argument; what the configuration says of them was turned into that.
-        if !RUN_KEYS.contains(&name.as_str()) && name != "listeners" {
-            map.insert(key.as_array_key(), value.shallow_clone()).map_err(|error| configuration(error.to_string()))?;
-        }
-    }
-    let value = json_value::from_array(&map, "")?;
-    Settings::read(&value).map_err(|error| configuration(error.to_string()))
 }

@@ -24,6 +24,12 @@ const DESCRIPTIONS = [
         . "@param array<string, mixed> \$options the key `proletarier` of the configuration, without `listeners`; beside it role ('all', 'broker', 'worker'),\n"
         . "    events (a callable that gets the internal events) and logger (an object with PSR-3's log())\n\n"
         . "@throws Proletarier\Exception\Configuration\n@throws Proletarier\Exception\AlreadyRunning",
+    'proletarier_control' => "Asks the daemon at its control socket, and returns its answer.\n\n"
+        . "@param array<string, mixed> \$request such as ['command' => 'status']; docs/protocol.md has them all\n"
+        . "@param array<string, mixed> \$options the key `proletarier` of the configuration, by which the socket is found; beside it timeout (seconds, 5)\n\n"
+        . "@return array<string, mixed>\n\n"
+        . "@throws Proletarier\Exception\BrokerUnavailable where nobody answers, or this user may not ask\n"
+        . "@throws Proletarier\Exception\Rejected where the daemon refuses the request",
 ];
 
 /** Classes that are the worker's own. */

@@ -20,6 +20,21 @@ namespace {
     function proletarier_run(array $listeners, array $options = []): int
     {
     }
+
+    /**
+     * Asks the daemon at its control socket, and returns its answer.
+     *
+     * @param array<string, mixed> $request such as ['command' => 'status']; docs/protocol.md has them all
+     * @param array<string, mixed> $options the key `proletarier` of the configuration, by which the socket is found; beside it timeout (seconds, 5)
+     *
+     * @return array<string, mixed>
+     *
+     * @throws Proletarier\Exception\BrokerUnavailable where nobody answers, or this user may not ask
+     * @throws Proletarier\Exception\Rejected where the daemon refuses the request
+     */
+    function proletarier_control(array $request, array $options = []): array
+    {
+    }
 }
 
 namespace Proletarier {

@@ -15,6 +15,16 @@ use Symfony\Component\Console\Output\ConsoleOutput;
  */
 final class Console
 {
+    private const COMMANDS = [
+        RunCommand::class,
+        BrokerCommand::class,
+        WorkerCommand::class,
+        TriggerCommand::class,
+        FailedCommand::class,
+        WaitingCommand::class,
+        SpoolCommand::class,
+    ];
+
     /**
      * Runs the command that `$argv` names and returns the exit status: 1 where it failed, the reason being on stderr.
      *
@@ -55,7 +65,7 @@ final class Console
         $application->setCatchExceptions(false);
         // Read before any command is; declared for the help, and so that no command refuses it.
         $application->getDefinition()->addOption(new InputOption('config', 'c', InputOption::VALUE_REQUIRED, ContainerFile::HELP));
-        foreach ([RunCommand::class, BrokerCommand::class, WorkerCommand::class, TriggerCommand::class] as $class) {
+        foreach (self::COMMANDS as $class) {
             $command = new $class($container);
             method_exists($application, 'addCommand') ? $application->addCommand($command) : $application->add($command);
         }

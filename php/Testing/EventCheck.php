@@ -6,6 +6,7 @@ namespace Proletarier\Testing;
 
 use Proletarier\Confirm;
 use Proletarier\Exception\InvalidArgument;
+use Proletarier\Nearest;
 
 /**
  * Checks the name and the options of trigger(), as the extension's client does, with the same messages.

@@ -4,7 +4,8 @@
  * The application that the system tests run: `php application.php <directory> <options as JSON>`.
  *
  * Each listener appends a line to `<directory>/handled` when it has done, and does before what the params' `do` asks of it:
- * `{"do": {"<listener>": "kill" | "exit" | "memory" | "throw" | "fatal"}}` in the first attempt, `{"sleep": seconds}` in each.
+ * `{"do": {"<listener>": "kill" | "exit" | "memory" | "throw" | "fatal" | "mend"}}` in the first attempt, `{"sleep": seconds}` in each.
+ * "mend" throws until there is a file `<directory>/mended`.
  */
 
 declare(strict_types=1);
@@ -29,6 +30,7 @@ $listener = static function (string $name) use ($directory): callable {
                 'fatal' => trigger_error('as asked', E_USER_ERROR),
                 'fork' => pcntl_fork(),
                 'print' => print("printed by $name"),
+                'mend' => is_file("$directory/mended") || throw new RuntimeException('the warehouse is busy'),
                 null => null,
             };
         }

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Proletarier\Tests\Unit;
 
 use PHPUnit\Framework\TestCase;
-use Proletarier\Testing\Nearest;
+use Proletarier\Nearest;
 
 /**
  * The same cases as the extension's rule has in its own tests.

@@ -1,13 +1,15 @@
 //! Processes, sockets and files of Proletarier. The broker runs, and is tested, with no PHP.
 //!
-//! Rooms: [`client`], `broker`, `worker`, `zygote`, `supervisor`. They never import one another; `daemon` alone knows them all. What several of
-//! them stand on: `transport` (sockets), `spool`, `fork` (processes), `scoreboard`, `ties`, `signals`, `runtime_dir`, `clock`, `id`, `log`.
+//! Rooms: [`client`], [`control`], `broker`, `worker`, `zygote`, `supervisor`. They never import one another; `daemon` alone knows them all. What
+//! several of them stand on: `transport` (sockets), `store`, `spool`, `fork` (processes), `scoreboard`, `ties`, `signals`, `runtime_dir`, `clock`,
+//! `id`, `log`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod application;
 mod broker;
 pub mod client;
 mod clock;
+pub mod control;
 mod daemon;
 mod fork;
 mod id;

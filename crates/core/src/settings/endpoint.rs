@@ -56,7 +56,7 @@ impl Endpoint {
     }
 
     /// Where a process of the same machine connects to what is bound here: any address (`*`) becomes the loopback.
-    pub(super) fn reached_locally(&self) -> Self {
+    pub fn reached_locally(&self) -> Self {
         match self {
             Self::Tcp { host, port } if is_any(host) => {
                 let host = if host.starts_with('[') { "[::1]" } else { "127.0.0.1" };

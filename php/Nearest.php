@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-namespace Proletarier\Testing;
+namespace Proletarier;
 
 /**
  * Provides the nearest known name to a mistyped one, for messages that say "did you mean"; the extension's rule, in PHP.
