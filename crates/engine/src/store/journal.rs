@@ -27,6 +27,8 @@ pub(super) struct Journal {
     pub files: Files,
     /// The oldest first; the last is written to.
     pub segments: VecDeque<Segment>,
+    /// Whether the last was begun by this opening; one of an opening before is not written to.
+    begun: bool,
     /// What is known of the last.
     pub summary: Summary,
     /// The next sequence number.
@@ -48,6 +50,7 @@ impl Journal {
             disk,
             files,
             segments,
+            begun: false,
             summary: Summary::beginning(next),
             next,
             store,
@@ -72,7 +75,7 @@ impl Journal {
         let header = Header { number, first: self.next, store: self.store, opening: self.opening };
         let room = BEGIN + framed(least) as u64 + framed(9 + 8 * self.segments.len()) as u64;
         let Some((file, size)) = self.files.take(&header, room, now)? else { return Ok(Err(NoRoom)) };
-        let full = self.close();
+        let full = if std::mem::replace(&mut self.begun, true) { self.close() } else { None };
         self.names_changed = true;
         self.segments.push_back(Segment::new(number, file, self.next, size));
         self.summary = Summary::beginning(self.next);
@@ -110,7 +113,7 @@ impl Journal {
 
     /// Whether a body of so many bytes fits the last segment.
     pub fn fits(&self, body: usize) -> bool {
-        self.segments.back().is_some_and(|last| self.end() + framed(body) as u64 <= last.size)
+        self.begun && self.segments.back().is_some_and(|last| self.end() + framed(body) as u64 <= last.size)
     }
 
     /// Where the next frame of the last segment begins.

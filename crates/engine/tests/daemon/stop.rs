@@ -61,7 +61,7 @@ fn the_end_of_the_terminal_ends_no_child() {
 
 #[test]
 fn what_runs_is_finished_before_the_end_and_what_waits_is_not_begun() {
-    let lab = Lab::strict();
+    let lab = Lab::strict().set("store", "memory:");
     let mut daemon = lab.daemon();
     let running: Vec<_> = (0..2).map(|n| lab.trigger("one", &json!({ "n": n, "sleep": 1.0 }))).collect();
     until_true("both workers run one", || lab.started().len() == 2);
