@@ -35,14 +35,14 @@ impl Map {
         let _ = std::fs::remove_file(file);
         let opened = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(file)?;
         opened.set_len(bytes as u64)?;
-        Self::map(&opened, bytes)
+        Self::of(&opened, bytes)
     }
 
     /// Maps a file that is there, all of it.
     pub fn open(file: &Path) -> std::io::Result<Self> {
         let opened = OpenOptions::new().read(true).write(true).open(file)?;
         let bytes = usize::try_from(opened.metadata()?.len()).map_err(|_| std::io::ErrorKind::InvalidData)?;
-        Self::map(&opened, bytes)
+        Self::of(&opened, bytes)
     }
 
     /// How many bytes there are.
@@ -50,7 +50,7 @@ impl Map {
         self.bytes.get()
     }
 
-    fn map(opened: &File, bytes: usize) -> std::io::Result<Self> {
+    fn of(opened: &File, bytes: usize) -> std::io::Result<Self> {
         let bytes = NonZeroUsize::new(bytes).ok_or(std::io::ErrorKind::InvalidInput)?;
         let (protection, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED);
         // SAFETY: a new mapping of a whole file that is `bytes` long; nobody shrinks it (the directory is ours and locked).
