@@ -55,7 +55,7 @@ fn a_state_dir_is_enough() {
     assert_eq!(settings.permissions.dir_mode, 0o700);
     assert_eq!(settings.permissions.socket_mode, 0o600);
     assert_eq!(settings.unhandled.action("any"), UnhandledAction::Keep);
-    assert_eq!(settings.store, Store::Memory);
+    assert_eq!(settings.store, Store::Directory("/srv/app/data/proletarier/store".into()));
     assert_eq!(settings.runtime_files().lock(), Path::new(run).join("lock"));
     assert_eq!(settings.runtime_files().pid(), Path::new(run).join("pid"));
     assert_eq!(settings.runtime_files().scoreboard(), Path::new(run).join("scoreboard"));
