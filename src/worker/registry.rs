@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::php::lend::LentWatch;
 use ext_php_rs::types::{ZendClassObject, Zval};
 use proletarier_core::listener::{ListenerIndex, ListenerSpec, MAX_LISTENERS};
+use proletarier_core::queue::DEAD_EVENT;
 use proletarier_core::retry::RetryPolicy;
 use proletarier_core::settings::{ListenerOptions, ListenerTimeout, RetryOverrides};
 use std::cell::{Cell, Ref, RefCell};
@@ -139,14 +140,10 @@ impl Registry {
 
     /// Prepares the event for this listener, and runs `listener`, in which other guards stand aside.
     pub fn running<R>(&self, index: ListenerIndex, listener: impl FnOnce() -> R) -> R {
-        let attempts = self
-            .listeners
-            .borrow()
-            .get(usize::from(index))
-            .and_then(|listener| listener.spec.retry)
-            .unwrap_or(self.policy)
-            .max_attempts;
-        self.with_event(|event, number| event.set_last(number >= attempts));
+        let own = self.listeners.borrow().get(usize::from(index)).and_then(|listener| listener.spec.retry);
+        let attempts = own.unwrap_or(self.policy).max_attempts;
+        // What announces a death has one attempt whatever is configured.
+        self.with_event(|event, number| event.set_last(number >= attempts || event.get_name() == DEAD_EVENT));
         self.busy.set(true);
         let result = listener();
         self.busy.set(false);

@@ -4,8 +4,9 @@
  * The application that the system tests run: `php application.php <directory> <options as JSON>`.
  *
  * Each listener appends a line to `<directory>/handled` when it has done, and does before what the params' `do` asks of it:
- * `{"do": {"<listener>": "kill" | "exit" | "memory" | "throw" | "fatal" | "mend"}}` in the first attempt, `{"sleep": seconds}` in each.
- * "mend" throws until there is a file `<directory>/mended`.
+ * `{"do": {"<listener>": "kill" | "exit" | "memory" | "throw" | "fatal" | "give up" | "later" | "mend"}}` in the first attempt, `{"sleep":
+ * seconds}` in each. "mend" throws until there is a file `<directory>/mended`. Where there is a file `<directory>/herald`, there is a listener
+ * of `proletarier.dead`.
  */
 
 declare(strict_types=1);
@@ -27,6 +28,8 @@ $listener = static function (string $name) use ($directory): callable {
                 'exit' => exit(3),
                 'memory' => str_repeat('x', PHP_INT_MAX >> 8),
                 'throw' => throw new RuntimeException('as asked'),
+                'give up' => throw new Proletarier\Exception\Unrecoverable('for good'),
+                'later' => throw new Proletarier\Exception\RetryAfterException('busy', 0.5),
                 'fatal' => trigger_error('as asked', E_USER_ERROR),
                 'fork' => pcntl_fork(),
                 'print' => print("printed by $name"),
@@ -53,6 +56,12 @@ $listener = static function (string $name) use ($directory): callable {
 $listeners = ['one' => ['event' => 'one', 'listener' => $listener('one')]];
 foreach (['a' => 5, 'b' => 4, 'c' => 3, 'd' => 2, 'e' => 1] as $name => $priority) {
     $listeners[$name] = ['event' => 'five', 'listener' => $listener($name), 'priority' => $priority];
+}
+
+// One with a policy of its own, and one that is told of deaths where that is asked for.
+$listeners['brief'] = ['event' => 'brief', 'listener' => $listener('brief'), 'retry' => ['max_attempts' => 2, 'delay' => 0.05]];
+if (file_exists("$directory/herald")) {
+    $listeners['herald'] = ['event' => 'proletarier.dead', 'listener' => $listener('herald')];
 }
 
 // A handler that triggers events itself; the client was made before the fork.

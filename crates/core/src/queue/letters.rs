@@ -83,12 +83,9 @@ impl Queue {
             if let Some(spent) = rest.history.last_mut() {
                 spent.replayed = Some(now.wall.0);
             }
-            rest.unique = None;
             let record = Record::decode(&delivery.record).unwrap_or_default();
-            if let Some(unique) = unique::of(&record, None, now) {
-                let holder = self.books.uniques.holder(&unique.key, now);
-                rest.unique = holder.is_none_or(|id| id == record.id).then_some(unique);
-            }
+            let unique = unique::of(&record, None, now);
+            rest.unique = unique.and_then(|unique| self.books.uniques.claim(unique, record.id, now));
             let rest = (rest != Rest::default()).then(|| Arc::new(rest));
             let again = Delivery { rest, ..Delivery::first(delivery.record.clone()) };
             self.books.counters.replayed += 1;

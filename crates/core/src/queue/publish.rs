@@ -90,12 +90,14 @@ impl Queue {
         let unique = unique::of(&record, due, now);
         let rest = || unique.clone().map(|unique| Arc::new(Rest { unique: Some(unique), ..Rest::default() }));
         let delivery = || Delivery { due, expires, rest: rest(), ..Delivery::first(bytes.clone()) };
-        if self.recovery.is_copy(&record, now.wall.0, delivery) {
+        let holder = unique.as_ref().and_then(|unique| self.books.uniques.holder(&unique.key, now)).map(str::to_owned);
+        // What another keeps out never came: were it noted, it would pass for a copy when it comes again.
+        let kept_out = holder.as_ref().is_some_and(|holder| holder != record.id);
+        if !kept_out && self.recovery.is_copy(&record, now.wall.0, delivery) {
             self.books.counters.duplicates += 1;
             return Ok(());
         }
-        if let Some(holder) = unique.as_ref().and_then(|unique| self.books.uniques.holder(&unique.key, now)) {
-            let holder = holder.to_owned();
+        if let Some(holder) = holder {
             self.books.counters.unique += 1;
             let words = || format!("an event with its unique key waits or runs: {holder}");
             self.books.watches.refused(record.id, || Fate::Cancelled(words()));

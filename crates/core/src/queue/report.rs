@@ -69,7 +69,7 @@ impl Queue {
             let token = delivery.token;
             let taken = Record::decode(&delivery.record).ok().and_then(|record| {
                 let (expires, whole) = (record.expires.map(Wall), delivery.only.is_none());
-                let unique = unique::of(&record, None, now);
+                let unique = unique::of(&record, None, now).and_then(|unique| self.books.uniques.claim(unique, record.id, now));
                 let rest = Rest { only: delivery.only.map(Into::into), unique: unique.clone(), history: Vec::new() };
                 let rest = (rest != Rest::default()).then(|| Arc::new(rest));
                 let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record.clone()) };

@@ -20,6 +20,13 @@ struct Holder {
     until: Wall,
 }
 
+impl Holder {
+    /// Whether this is the event that holds the key, and has since: one that lost it and was replayed holds it anew, until later.
+    fn is(&self, unique: &Unique, id: &str) -> bool {
+        self.until == unique.until && *self.id == *id
+    }
+}
+
 /// The keys that are held.
 #[derive(Debug, Default)]
 pub(super) struct Uniques(HashMap<Arc<str>, Holder>);
@@ -42,29 +49,42 @@ impl Uniques {
         (holder.until > now.wall).then_some(&*holder.id)
     }
 
-    /// A delivery of the event holds the key. Whoever held it before does no more, where that was another event.
+    /// How an event that is here already may hold the key: as its other deliveries do, or, where nobody has it, by itself. None: another has it.
+    pub fn claim(&self, mut unique: Unique, id: &str, now: Now) -> Option<Unique> {
+        match self.0.get(&unique.key).filter(|holder| holder.until > now.wall) {
+            Some(holder) if *holder.id == *id => unique.until = holder.until,
+            Some(_) => return None,
+            None => {}
+        }
+        Some(unique)
+    }
+
+    /// A delivery of the event holds the key. Whoever held it before, in another event or before its time was up, does no more.
     pub fn hold(&mut self, unique: &Unique, id: &str) {
         match self.0.get_mut(&unique.key) {
-            Some(holder) if *holder.id == *id => {
-                holder.open += 1;
-                holder.until = holder.until.max(unique.until);
-            }
+            Some(holder) if holder.is(unique, id) => holder.open += 1,
             _ => drop(self.0.insert(unique.key.clone(), Holder { id: id.into(), open: 1, until: unique.until })),
         }
     }
 
-    /// The same for what a backlog kept: of two events the one that came later holds the key.
+    /// The same for what a backlog kept: of two the one that came later holds the key.
     pub fn restore(&mut self, unique: &Unique, id: &str) {
-        let later = self.0.get(&unique.key).is_some_and(|holder| *holder.id != *id && holder.until > unique.until);
+        let later = self.0.get(&unique.key).is_some_and(|holder| !holder.is(unique, id) && holder.until > unique.until);
         if !later {
             self.hold(unique, id);
         }
     }
 
+    /// Deliveries that hold a key, by key and event.
+    #[cfg(test)]
+    pub fn open(&self) -> std::collections::BTreeMap<(String, String), u32> {
+        self.0.iter().map(|(key, holder)| ((key.to_string(), holder.id.to_string()), holder.open)).collect()
+    }
+
     /// A delivery of an event that has a key is settled.
     pub fn settled(&mut self, unique: &Unique, delivery: &Delivery, settlement: &Settlement) {
         let Ok(record) = Record::decode(&delivery.record) else { return };
-        let Some(holder) = self.0.get_mut(&unique.key).filter(|holder| *holder.id == *record.id) else { return };
+        let Some(holder) = self.0.get_mut(&unique.key).filter(|holder| holder.is(unique, record.id)) else { return };
         let more = match settlement {
             Settlement::Done => 0,
             Settlement::Replace(replacements) => {

@@ -89,8 +89,8 @@ impl Watches {
         if let Settlement::Replace(replacements) = settlement {
             for replacement in replacements {
                 match replacement {
-                    Replacement::Delivery(next) if next.record == delivery.record => open += 1,
-                    Replacement::Delivery(_) => {}
+                    // One that announces a death beside it counts, too: that has ended it already.
+                    Replacement::Delivery(_) => open += 1,
                     Replacement::Dead(letter) => watched.end(Fate::Failed(words(letter))),
                 }
             }

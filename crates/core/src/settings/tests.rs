@@ -33,7 +33,7 @@ fn a_state_dir_is_enough() {
     assert_eq!(settings.broker.pull, None);
     assert_eq!(settings.broker.max_message_size, 1_048_576);
     assert_eq!(settings.broker.curve, None);
-    assert_eq!(settings.broker.max_pending, MaxPending { events: 1_000_000, bytes: None });
+    assert_eq!(settings.broker.max_pending, MaxPending { events: 10_000_000, bytes: None });
     assert_eq!(settings.worker.bind.to_string(), format!("ipc://{run}/workers.sock"));
     assert_eq!(settings.worker.connect, settings.worker.bind);
     assert_eq!(settings.worker.pool_size, PoolSize { min: 5, max: 5 });
@@ -55,7 +55,7 @@ fn a_state_dir_is_enough() {
     assert_eq!(settings.permissions.dir_mode, 0o700);
     assert_eq!(settings.permissions.socket_mode, 0o600);
     assert_eq!(settings.unhandled.action("any"), UnhandledAction::Keep);
-    assert_eq!(settings.store, Store::Memory);
+    assert_eq!(settings.store, Store::Directory("/srv/app/data/proletarier/store".into()));
     assert_eq!(settings.runtime_files().lock(), Path::new(run).join("lock"));
     assert_eq!(settings.runtime_files().pid(), Path::new(run).join("pid"));
     assert_eq!(settings.runtime_files().scoreboard(), Path::new(run).join("scoreboard"));
@@ -129,8 +129,8 @@ fn what_may_wait_is_events_or_bytes_or_both() {
     let most = |value| read(json!({"state_dir": "/s", "broker": {"max_pending": value}})).unwrap().broker.max_pending;
     assert_eq!(most(json!({"events": 5, "bytes": "2G"})), MaxPending { events: 5, bytes: Some(2 << 30) });
     assert_eq!(most(json!({"bytes": 1 << 20})).bytes, Some(1 << 20));
-    let durable = read(json!({"state_dir": "/s", "store": "/s/store"})).unwrap();
-    assert_eq!(durable.broker.max_pending.events, 10_000_000);
+    let volatile = read(json!({"state_dir": "/s", "store": "memory:"})).unwrap();
+    assert_eq!(volatile.broker.max_pending.events, 1_000_000);
 }
 
 #[test]

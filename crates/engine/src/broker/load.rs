@@ -33,13 +33,16 @@ impl Broker<'_> {
     pub(super) fn limit_check(&self, now: Now) -> Option<u64> {
         let overloaded = self.sockets.pull.is_some() && self.queue.overload().is_some();
         let again = overloaded.then_some(LOOK_AGAIN);
-        [again, self.queue.sweep_in(&self.backlog.counts(), now)].into_iter().flatten().min()
+        let sweep = self.queue.sweep_in(&self.backlog.counts(), now);
+        // A backlog without room keeps no settlement: what it counts stays as it is.
+        let sweep = if self.backlog.refusal().is_some() { sweep.map(|micros| micros.max(LOOK_AGAIN)) } else { sweep };
+        [again, sweep].into_iter().flatten().min()
     }
 
     /// Removes dead letters whose time is up, a page at a time.
     pub(super) fn sweep(&mut self, now: Now) {
         let counts = self.backlog.counts();
-        if self.queue.sweep_in(&counts, now) == Some(0) {
+        if self.queue.sweep_in(&counts, now) == Some(0) && self.backlog.refusal().is_none() {
             let page = self.backlog.dead(0, SWEEP_PAGE);
             let swept = self.queue.handle_sweep(&page, &counts, now, &mut self.effects);
             self.notices.swept(swept);

@@ -16,6 +16,7 @@ mod overload;
 mod spooling;
 mod stop;
 mod support;
+mod survival;
 mod trigger;
 mod uniques;
 mod waiting;

@@ -182,7 +182,21 @@ fn mutated_control_requests_hurt_nobody() {
     let lab = Lab::new();
     let context = zmq::Context::new();
     let socket = dealer(&context, &lab.endpoint("control.sock"), None);
-    let frames = [&b"{\"command\":\"status\"}"[..], b"{\"command\":\"failed\",\"after\":0}"].map(<[u8]>::to_vec);
+    let letter = json!({
+        "version": 1, "id": "7", "name": "imported", "params": { "n": 1 }, "triggered_at": 1, "listeners": ["a"], "headers": { "a": "b" },
+    });
+    let frames = [
+        json!({ "command": "status" }),
+        json!({ "command": "failed", "after": 0, "limit": 10, "filter": { "kind": "thrown", "text": "x" }, "params": true }),
+        json!({ "command": "failed_replay", "cursors": [1, 2] }),
+        json!({ "command": "failed_discard", "filter": { "name": "never" }, "after": 1 }),
+        json!({ "command": "failed_import", "letters": [letter] }),
+        json!({ "command": "waiting", "filter": { "name": "never" } }),
+        json!({ "command": "waiting_cancel", "filter": { "id": "never" } }),
+        json!({ "command": "watch", "id": "mine" }),
+        json!({ "command": "outcome", "id": "mine" }),
+    ]
+    .map(|request| request.to_string().into_bytes());
     bombard(&lab, &socket, &frames, 4);
 }
 

@@ -3,6 +3,7 @@
 mod deaths;
 mod hand_outs;
 mod intake;
+mod leaks;
 mod letters;
 mod outcomes;
 mod overload;

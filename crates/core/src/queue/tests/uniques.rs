@@ -134,3 +134,29 @@ fn keys_that_a_backlog_kept_are_held_and_the_later_of_two_holds() {
     rig.report(1, 2, 1, true, Vec::new());
     assert_eq!(rig.publish_unique("fourth", "k", None), None, "all that held it are done");
 }
+
+#[test]
+fn a_key_is_held_over_the_brokers_death_by_what_a_worker_has() {
+    let mut rig = staffed();
+    rig.publish_unique("first", "k", None);
+    let chunk = rig.chunk();
+    let mut frame = Vec::new();
+    let mut writer = crate::frame::ChunkWriter::begin(&mut frame, 1, chunk.number, 0);
+    chunk
+        .deliveries
+        .iter()
+        .for_each(|reserved| writer.push(reserved.token, 1, None::<std::iter::Empty<&str>>, &reserved.delivery.record));
+    // Another broker, and nothing is left but what the worker tells.
+    let mut rig = Rig::new();
+    rig.queue = rig.queue.recovering(["first".to_owned()]);
+    let hello = Hello { last_chunk: 1, listeners: vec![spec("a", "x"), spec("b", "x")], ..Hello::default() };
+    let held = crate::frame::Held { frame: frame.into(), finished: 0, claimed: 1, limit: 1, failures: Vec::new() };
+    rig.ready(1, Ready { hello, held: vec![held] });
+    assert_eq!(rig.publish_unique("second", "k", None).as_deref(), Some("first"));
+    rig.report(1, 1, 1, true, vec![failed(0, 0, thrown())]);
+    assert_eq!(rig.publish_unique("second", "k", None).as_deref(), Some("first"), "its retry is to come");
+    rig.pass(20 * SECOND);
+    let chunk = rig.chunk();
+    rig.report(1, chunk.number, 1, true, Vec::new());
+    assert_eq!(rig.publish_unique("second", "k", None), None);
+}

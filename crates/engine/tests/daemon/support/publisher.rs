@@ -1,10 +1,15 @@
 //! Provides a client that sends whole records and tells what the broker says of each.
 
 use super::{LONG, Lab};
-use proletarier_core::frame::{Confirmation, Publish, RejectCode, ToClient};
+use proletarier_core::frame::{Confirmation, Publish, RejectCode, Session, ToClient};
 use proletarier_core::record::Record;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Sessions of this process's, the first byte of each.
+static SESSIONS: AtomicU8 = AtomicU8::new(1);
 
 pub struct Publisher {
+    session: Session,
     socket: zmq::Socket,
     _context: zmq::Context,
     next: u64,
@@ -17,7 +22,7 @@ impl Publisher {
         socket.set_linger(0).unwrap();
         socket.set_rcvtimeo(LONG.as_millis() as i32).unwrap();
         socket.connect(&lab.endpoint("events.sock")).unwrap();
-        Self { socket, _context: context, next: 1 }
+        Self { session: [SESSIONS.fetch_add(1, Ordering::Relaxed); 16], socket, _context: context, next: 1 }
     }
 
     /// Sends these as one batch, and waits until it is confirmed.
@@ -28,7 +33,7 @@ impl Publisher {
             Publish::push(&mut frame, |out| record.encode(out));
         }
         let count = records.len() as u32;
-        Publish::seal(&mut frame, &[9; 16], self.next, count, true, false);
+        Publish::seal(&mut frame, &self.session, self.next, count, true, false);
         self.next += u64::from(count);
         self.socket.send(frame, 0).unwrap();
         match ToClient::decode(&self.socket.recv_bytes(0).unwrap()) {
