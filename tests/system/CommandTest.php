@@ -194,6 +194,40 @@ final class CommandTest extends TestCase
         self::assertStringContainsString('1 dead letter discarded.', $shown);
     }
 
+    public function testAnotherUserOfTheGroupMayAskAndTrigger(): void
+    {
+        if (posix_geteuid() !== 0) {
+            self::markTestSkipped('only root can become another user');
+        }
+        $nobody = posix_getpwnam('nobody');
+        $options = ['permissions' => ['group' => posix_getgrgid($nobody['gid'])['name']]];
+        foreach ([false, true] as $isOlder) {
+            $daemon = new Daemon($options);
+            chmod($daemon->directory, 0711);
+            // Without the group, an earlier daemon made it so.
+            $isOlder && mkdir("$daemon->directory/run", 0700);
+            $mask = umask(0077);
+            $daemon->start();
+            umask($mask);
+
+            $process = PhpProcess::run(['-d', 'extension=' . LoadedExtension::file(), '-r', sprintf(
+                'posix_setgid(%d); posix_setuid(%d); $options = ["runtime_dir" => %s];'
+                . 'echo proletarier_control(["command" => "status"], $options)["backlog"]["dead"];'
+                . '(new Proletarier\Client(null, $options + ["timeout" => 5]))->trigger("one", [], ["confirm" => "accepted"]);',
+                $nobody['gid'],
+                $nobody['uid'],
+                var_export("$daemon->directory/run", true),
+            )]);
+            self::assertSame([0, '0', ''], [$process->status, $process->output, $process->errors]);
+            $daemon->awaitHandled(1);
+            $modes = array_map(
+                static fn (string $file): array => [sprintf('%o', fileperms($file) & 07777), filegroup($file)],
+                ["$daemon->directory/run", "$daemon->directory/run/control.sock", "$daemon->directory/run/events.sock"]
+            );
+            self::assertSame([['2770', $nobody['gid']], ['660', $nobody['gid']], ['660', $nobody['gid']]], $modes);
+        }
+    }
+
     public function testTheDaemonsRefusalIsAnException(): void
     {
         $this->expectException(Rejected::class);
