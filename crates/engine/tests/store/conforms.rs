@@ -6,9 +6,9 @@ use proletarier_engine::store::{Directory, Store, open};
 use std::path::Path;
 use std::sync::Arc;
 
-const NOW: Now = Now { mono: Mono(1_000), wall: Wall(1_000_000), dice: 0 };
+pub const NOW: Now = Now { mono: Mono(1_000), wall: Wall(1_000_000), dice: 0 };
 
-fn store(path: &Path, threaded: bool) -> Store {
+pub fn store(path: &Path, threaded: bool) -> Store {
     let (store, found) = open(Arc::new(Directory::new(path.to_owned(), 0o600)), 7, NOW, threaded).unwrap();
     assert!(found.losses.is_none());
     store
