@@ -18,15 +18,24 @@ final class CommandTest extends TestCase
     private const BIN = __DIR__ . '/../../bin/proletarier';
 
     private Daemon $daemon;
+    private string $store;
 
     protected function setUp(): void
     {
+        $this->store = sys_get_temp_dir() . '/proletarier-' . bin2hex(random_bytes(4)) . '.store';
         // What fails is dead at once.
-        $this->daemon = (new Daemon(['worker' => ['pool_size' => 2], 'retry' => ['max_attempts' => 1]]))->start();
+        $options = ['worker' => ['pool_size' => 2], 'retry' => ['max_attempts' => 1], 'store' => $this->store];
+        $this->daemon = (new Daemon($options))->start();
         file_put_contents($this->daemon->directory . '/config.php', sprintf(
             "<?php\nreturn ['runtime_dir' => %s, 'client' => ['timeout' => 5]];\n",
             var_export($this->daemon->directory . '/run', true),
         ));
+    }
+
+    protected function tearDown(): void
+    {
+        $this->daemon->stop();
+        exec('rm -rf ' . escapeshellarg($this->store));
     }
 
     private function command(string ...$arguments): PhpProcess
@@ -163,12 +172,30 @@ final class CommandTest extends TestCase
         $delayed = $this->command('trigger', 'one', '--delay=3600', '--id=late', '--wait=0.2');
         self::assertSame([2, "late\nstill waiting after 0.2 s\n"], [$delayed->status, $delayed->output]);
 
-        $command = [PHP_BINARY, ...$this->line('trigger', 'one', '--delay=3600', '--id=later', '--wait=20')];
-        $process = proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', '/dev/null', 'w']], $pipes);
-        self::assertSame("later\n", fgets($pipes[1]));
+        [$process, $output] = $this->triggering('later', '--delay=3600');
         $this->command('waiting', 'cancel', 'later');
-        self::assertStringStartsWith('cancelled', stream_get_contents($pipes[1]));
+        self::assertStringStartsWith('cancelled', stream_get_contents($output));
         self::assertSame(1, proc_close($process));
+    }
+
+    public function testWhoWaitsOutlivesABrokerThatIsKilled(): void
+    {
+        [$process, $output] = $this->triggering('mine', '{"sleep": 1.5}');
+        $this->daemon->workerOf('one');
+        posix_kill($this->daemon->process('proletarier: broker'), SIGKILL);
+        self::assertSame("handled\n", stream_get_contents($output));
+        self::assertSame(0, proc_close($process));
+        self::assertCount(1, $this->daemon->handled());
+    }
+
+    /** @return array{resource, resource} a process that waits for an event that it has triggered, and its stdout */
+    private function triggering(string $id, string ...$more): array
+    {
+        $command = [PHP_BINARY, ...$this->line('trigger', 'one', "--id=$id", '--wait=20', ...$more)];
+        $process = proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', "{$this->daemon->directory}/clients", 'a']], $pipes);
+        self::assertSame("$id\n", fgets($pipes[1]), $this->daemon->said());
+
+        return [$process, $pipes[1]];
     }
 
     public function testSomebodyAtATerminalIsAsked(): void
