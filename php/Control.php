@@ -29,7 +29,7 @@ final class Control
      */
     public function request(array $request, ?float $timeout = null): array
     {
-        Extension::assertLoaded();
+        Extension::assertHas('proletarier_control');
 
         return \proletarier_control($request, ['timeout' => $timeout] + $this->settings);
     }

@@ -26,6 +26,23 @@ final class Extension
     }
 
     /**
+     * The same for a function that older releases of the extension do not have.
+     *
+     * @throws Configuration
+     */
+    public static function assertHas(string $function): void
+    {
+        self::assertLoaded();
+        if (!function_exists($function)) {
+            throw new Configuration(sprintf(
+                'The PHP extension proletarier %s has no %s(): it is older than the package. Install the release that belongs to it',
+                (string) phpversion('proletarier'),
+                $function
+            ));
+        }
+    }
+
+    /**
      * Each SAPI has a php.ini of its own, so the message says for which one it is: what the shell's `php --ini` shows is not what
      * php-fpm reads.
      */

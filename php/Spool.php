@@ -26,7 +26,7 @@ final class Spool
      */
     public function request(string $action, array $options = []): array
     {
-        Extension::assertLoaded();
+        Extension::assertHas('proletarier_spool');
 
         return \proletarier_spool($action, $options + $this->settings);
     }

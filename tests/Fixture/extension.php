@@ -45,4 +45,9 @@ namespace {
 
         return 3;
     }
+
+    function proletarier_control(array $request, array $options = []): array
+    {
+        return [$request, $options];
+    }
 }

@@ -18,15 +18,24 @@ final class CommandTest extends TestCase
     private const BIN = __DIR__ . '/../../bin/proletarier';
 
     private Daemon $daemon;
+    private string $store;
 
     protected function setUp(): void
     {
+        $this->store = sys_get_temp_dir() . '/proletarier-' . bin2hex(random_bytes(4)) . '.store';
         // What fails is dead at once.
-        $this->daemon = (new Daemon(['worker' => ['pool_size' => 2], 'retry' => ['max_attempts' => 1]]))->start();
+        $options = ['worker' => ['pool_size' => 2], 'retry' => ['max_attempts' => 1], 'store' => $this->store];
+        $this->daemon = (new Daemon($options))->start();
         file_put_contents($this->daemon->directory . '/config.php', sprintf(
             "<?php\nreturn ['runtime_dir' => %s, 'client' => ['timeout' => 5]];\n",
             var_export($this->daemon->directory . '/run', true),
         ));
+    }
+
+    protected function tearDown(): void
+    {
+        $this->daemon->stop();
+        exec('rm -rf ' . escapeshellarg($this->store));
     }
 
     private function command(string ...$arguments): PhpProcess
@@ -163,12 +172,30 @@ final class CommandTest extends TestCase
         $delayed = $this->command('trigger', 'one', '--delay=3600', '--id=late', '--wait=0.2');
         self::assertSame([2, "late\nstill waiting after 0.2 s\n"], [$delayed->status, $delayed->output]);
 
-        $command = [PHP_BINARY, ...$this->line('trigger', 'one', '--delay=3600', '--id=later', '--wait=20')];
-        $process = proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', '/dev/null', 'w']], $pipes);
-        self::assertSame("later\n", fgets($pipes[1]));
+        [$process, $output] = $this->triggering('later', '--delay=3600');
         $this->command('waiting', 'cancel', 'later');
-        self::assertStringStartsWith('cancelled', stream_get_contents($pipes[1]));
+        self::assertStringStartsWith('cancelled', stream_get_contents($output));
         self::assertSame(1, proc_close($process));
+    }
+
+    public function testWhoWaitsOutlivesABrokerThatIsKilled(): void
+    {
+        [$process, $output] = $this->triggering('mine', '{"sleep": 1.5}');
+        $this->daemon->workerOf('one');
+        posix_kill($this->daemon->process('proletarier: broker'), SIGKILL);
+        self::assertSame("handled\n", stream_get_contents($output));
+        self::assertSame(0, proc_close($process));
+        self::assertCount(1, $this->daemon->handled());
+    }
+
+    /** @return array{resource, resource} a process that waits for an event that it has triggered, and its stdout */
+    private function triggering(string $id, string ...$more): array
+    {
+        $command = [PHP_BINARY, ...$this->line('trigger', 'one', "--id=$id", '--wait=20', ...$more)];
+        $process = proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', "{$this->daemon->directory}/clients", 'a']], $pipes);
+        self::assertSame("$id\n", fgets($pipes[1]), $this->daemon->said());
+
+        return [$process, $pipes[1]];
     }
 
     public function testSomebodyAtATerminalIsAsked(): void
@@ -192,6 +219,40 @@ final class CommandTest extends TestCase
         self::assertSame(0, $status, $shown);
         self::assertStringContainsString('1/1 [', $shown, 'a bar');
         self::assertStringContainsString('1 dead letter discarded.', $shown);
+    }
+
+    public function testAnotherUserOfTheGroupMayAskAndTrigger(): void
+    {
+        if (posix_geteuid() !== 0) {
+            self::markTestSkipped('only root can become another user');
+        }
+        $nobody = posix_getpwnam('nobody');
+        $options = ['permissions' => ['group' => posix_getgrgid($nobody['gid'])['name']]];
+        foreach ([false, true] as $isOlder) {
+            $daemon = new Daemon($options);
+            chmod($daemon->directory, 0711);
+            // Without the group, an earlier daemon made it so.
+            $isOlder && mkdir("$daemon->directory/run", 0700);
+            $mask = umask(0077);
+            $daemon->start();
+            umask($mask);
+
+            $process = PhpProcess::run(['-d', 'extension=' . LoadedExtension::file(), '-r', sprintf(
+                'posix_setgid(%d); posix_setuid(%d); $options = ["runtime_dir" => %s];'
+                . 'echo proletarier_control(["command" => "status"], $options)["backlog"]["dead"];'
+                . '(new Proletarier\Client(null, $options + ["timeout" => 5]))->trigger("one", [], ["confirm" => "accepted"]);',
+                $nobody['gid'],
+                $nobody['uid'],
+                var_export("$daemon->directory/run", true),
+            )]);
+            self::assertSame([0, '0', ''], [$process->status, $process->output, $process->errors]);
+            $daemon->awaitHandled(1);
+            $modes = array_map(
+                static fn (string $file): array => [sprintf('%o', fileperms($file) & 07777), filegroup($file)],
+                ["$daemon->directory/run", "$daemon->directory/run/control.sock", "$daemon->directory/run/events.sock"]
+            );
+            self::assertSame([['2770', $nobody['gid']], ['660', $nobody['gid']], ['660', $nobody['gid']]], $modes);
+        }
     }
 
     public function testTheDaemonsRefusalIsAnException(): void

@@ -8,6 +8,7 @@ use PHPUnit\Framework\TestCase;
 use Proletarier\ClientInterface;
 use Proletarier\ConfigProvider;
 use Proletarier\Container;
+use Proletarier\Control;
 use Proletarier\Daemon;
 use Proletarier\Exception\Configuration;
 use Proletarier\Exception\MessageTooLarge;
@@ -15,6 +16,7 @@ use Proletarier\Handler\EventLogger;
 use Proletarier\InternalEvents;
 use Proletarier\Log;
 use Proletarier\Module;
+use Proletarier\Spool;
 use Proletarier\Testing\MockClient;
 use Proletarier\Tests\Fixture\Handler;
 use Proletarier\Tests\Fixture\NativeEvent;
@@ -48,6 +50,8 @@ final class ServicesTest extends TestCase
         yield ['Proletarier\Worker', Daemon::class];
         yield ['Proletarier\EventManager', InternalEvents::class];
         yield ['Proletarier\Log', Log::class];
+        yield ['Proletarier\Control', Control::class];
+        yield ['Proletarier\Spool', Spool::class];
         yield ['Proletarier\Handler\EventLogger', EventLogger::class];
         foreach (array_values((new ConfigProvider())->getCommands()['commands']) as $command) {
             yield [$command, Command::class];
@@ -154,6 +158,32 @@ final class ServicesTest extends TestCase
             array_map(static fn ($line) => json_decode($line, true), explode("\n", trim($process->output))),
             $process->errors
         );
+    }
+
+    public function testWhatAsksTheDaemonGetsTheSettings(): void
+    {
+        self::skipWithExtension();
+        $process = PhpProcess::code(<<<'PHP'
+            require 'tests/Fixture/extension.php';
+            $container = new Proletarier\Container(['proletarier' => ['state_dir' => '/s', 'worker' => ['pool_size' => 2]]]);
+            echo json_encode([
+                $container->get('Proletarier\Control')->request(['command' => 'status'], 7.5),
+                $container->get('Proletarier\Control')->request(['command' => 'status']),
+            ], JSON_UNESCAPED_SLASHES), "\n";
+            try {
+                $container->get('Proletarier\Spool')->request('list');
+            } catch (Proletarier\Exception\Configuration $error) {
+                echo $error->getMessage();
+            }
+            PHP);
+
+        $settings = ['state_dir' => '/s', 'worker' => ['pool_size' => 2]];
+        [$asked, $error] = explode("\n", $process->output) + [1 => $process->errors];
+        self::assertSame(
+            [[['command' => 'status'], ['timeout' => 7.5] + $settings], [['command' => 'status'], ['timeout' => null] + $settings]],
+            json_decode($asked, true)
+        );
+        self::assertStringEndsWith('has no proletarier_spool(): it is older than the package. Install the release that belongs to it', $error);
     }
 
     public function testListenersAreMadeAtWorkerLaunch(): void

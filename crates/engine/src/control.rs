@@ -1,8 +1,9 @@
 //! Provides the operator's end of the control socket: one request, one answer, and why there is none.
 
+use crate::ownership::user;
 use crate::transport::{Sent, Source, Transport, tcp_key, wait};
 use bytes::Bytes;
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
 use proletarier_core::settings::{BrokerSettings, Endpoint};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -95,10 +96,6 @@ fn denied(socket: &Path) -> ControlError {
     // The first that can be looked at: what it hides can't be.
     let seen = socket.ancestors().find_map(|path| Some((path, path.metadata().ok()?)));
     let (path, owner) =
-        seen.map_or((socket, "another user".to_owned()), |(path, about)| (path, name(Uid::from_raw(about.uid()))));
-    ControlError::Denied { user: name(Uid::effective()), path: path.to_owned(), owner }
-}
-
-fn name(uid: Uid) -> String {
-    User::from_uid(uid).ok().flatten().map_or_else(|| format!("user {uid}"), |user| user.name)
+        seen.map_or((socket, "another user".to_owned()), |(path, about)| (path, user(Uid::from_raw(about.uid()))));
+    ControlError::Denied { user: user(Uid::effective()), path: path.to_owned(), owner }
 }

@@ -1,8 +1,8 @@
 //! Processes, sockets and files of Proletarier. The broker runs, and is tested, with no PHP.
 //!
 //! Rooms: [`client`], [`control`], `broker`, `worker`, `zygote`, `supervisor`. They never import one another; `daemon` alone knows them all. What
-//! several of them stand on: `transport` (sockets), `store`, `spool`, `fork` (processes), `scoreboard`, `ties`, `signals`, `runtime_dir`, `clock`,
-//! `id`, `log`.
+//! several of them stand on: `transport` (sockets), `store`, `spool`, `fork` (processes), `scoreboard`, `ties`, `signals`, `runtime_dir`,
+//! `ownership`, `clock`, `id`, `log`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod application;
@@ -15,6 +15,7 @@ mod fork;
 mod id;
 mod inherited;
 mod log;
+mod ownership;
 mod runtime_dir;
 mod scoreboard;
 mod signals;

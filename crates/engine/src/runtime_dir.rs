@@ -1,11 +1,12 @@
 //! Provides the runtime directory: sockets, pid, scoreboard, and the lock that says whose they are.
 
 use crate::RunError;
+use crate::ownership;
 use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
 use proletarier_core::settings::{Endpoint, Settings};
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -36,11 +37,13 @@ impl RuntimeDir {
                 path.display()
             ))
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(settings.permissions.dir_mode)
-            .create(directory)
+        ownership::make_directory(directory, &settings.permissions)
             .map_err(|error| failed("make the directory", directory, &error))?;
+        // What the group is to reach in it, it must get to, through the directory above where that is the daemon's, too.
+        for own in settings.state_dir.iter().filter(|state| directory.starts_with(state)).chain([directory]) {
+            ownership::share_directory(own, &settings.permissions)
+                .map_err(|error| RunError::Setup(format!("can't share {}: {error}", own.display())))?;
+        }
         let found = std::fs::symlink_metadata(directory).map_err(|error| failed("look at", directory, &error))?;
         let own = nix::unistd::geteuid().as_raw();
         if !found.is_dir() || (found.uid() != own && own != 0) {
@@ -141,7 +144,7 @@ fn supervisor(path: &Path) -> Option<i32> {
 pub fn make_way(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError> {
     let Some(path) = endpoint.socket_path() else { return Ok(()) };
     if let Some(directory) = path.parent() {
-        DirBuilder::new().recursive(true).mode(settings.permissions.dir_mode).create(directory).map_err(|error| {
+        ownership::make_directory(directory, &settings.permissions).map_err(|error| {
             RunError::Setup(format!("can't make the directory {} for a socket: {error}", directory.display()))
         })?;
     }
@@ -152,13 +155,12 @@ pub fn make_way(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError
     Ok(())
 }
 
-/// Gives a bound socket its mode.
+/// Gives a bound socket its group and its mode.
 ///
 /// # Errors
 /// When that is refused.
 pub fn set_mode(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError> {
     let Some(path) = endpoint.socket_path() else { return Ok(()) };
-    let mode = Permissions::from_mode(settings.permissions.socket_mode);
-    std::fs::set_permissions(path, mode)
-        .map_err(|error| RunError::Setup(format!("can't set the mode of {}: {error}", path.display())))
+    ownership::share(path, &settings.permissions, settings.permissions.socket_mode)
+        .map_err(|error| RunError::Setup(format!("can't set group and mode of {}: {error}", path.display())))
 }
