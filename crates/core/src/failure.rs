@@ -26,6 +26,10 @@ pub enum FailureKind {
     NoListener = 6,
     /// The event could not be decoded.
     Malformed = 7,
+    /// It waited in a spool for longer than copies are known as copies.
+    StaleSpool = 8,
+    /// It came from a spool, and is larger than the broker takes.
+    TooLarge = 9,
 }
 
 impl FailureKind {
@@ -40,6 +44,8 @@ impl FailureKind {
             5 => Self::ListenerGone,
             6 => Self::NoListener,
             7 => Self::Malformed,
+            8 => Self::StaleSpool,
+            9 => Self::TooLarge,
             _ => return None,
         })
     }
@@ -47,7 +53,10 @@ impl FailureKind {
     /// Whether no further attempt can help.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Unrecoverable | Self::ListenerGone | Self::NoListener | Self::Malformed)
+        matches!(
+            self,
+            Self::Unrecoverable | Self::ListenerGone | Self::NoListener | Self::Malformed | Self::StaleSpool | Self::TooLarge
+        )
     }
 }
 

@@ -26,6 +26,7 @@ mod publish;
 mod recovery;
 mod remains;
 mod report;
+mod spooled;
 #[cfg(test)]
 mod tests;
 mod unique;
@@ -72,6 +73,8 @@ pub struct Rules {
 pub struct Counters {
     /// Events taken in.
     pub accepted: u64,
+    /// Events that came from the spool, and were no copies.
+    pub spooled: u64,
     /// Events sent again that were there already.
     pub duplicates: u64,
     /// Events refused, such as malformed ones.

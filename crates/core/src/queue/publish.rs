@@ -43,7 +43,7 @@ impl Queue {
     /// # Errors
     /// Why it was refused.
     pub fn handle_unconfirmed(&mut self, record: Bytes, now: Now, effects: &mut Effects) -> Result<(), String> {
-        self.take_in(record, None, now, effects).map_err(|(_, reason)| {
+        self.take_in(record, None, 0, now, effects).map_err(|(_, reason)| {
             self.books.counters.rejected += 1;
             reason
         })
@@ -59,7 +59,7 @@ impl Queue {
     ) -> Result<(), (RejectCode, String)> {
         let taken = match self.gate.refuses() {
             Some(words) => Err((RejectCode::Overloaded, words)),
-            None => self.take_in(bytes, origin, now, effects),
+            None => self.take_in(bytes, origin, 0, now, effects),
         };
         if let Err((code, _)) = &taken {
             self.books.counters.rejected += u64::from(*code != RejectCode::Unique);
@@ -67,10 +67,12 @@ impl Queue {
         taken
     }
 
-    fn take_in(
+    /// Takes the event in, which has waited elsewhere for so many microseconds.
+    pub(super) fn take_in(
         &mut self,
         bytes: Bytes,
         origin: Option<Origin>,
+        waited: u64,
         now: Now,
         effects: &mut Effects,
     ) -> Result<(), (RejectCode, String)> {
@@ -83,7 +85,7 @@ impl Queue {
         }
         let due = match (record.at, record.delay) {
             (Some(at), _) => Some(Due::At(Wall(at))),
-            (None, Some(delay)) => Some(Due::After(now.mono.plus(delay))),
+            (None, Some(delay)) => Some(Due::After(now.mono.plus(delay.saturating_sub(waited)))),
             (None, None) => None,
         };
         let expires = record.expires.map(Wall);

@@ -266,7 +266,7 @@ impl World {
                     broker.queue.handle_taken_back(worker, chunk, limit, self.now, &mut broker.effects);
                 }
             }
-            Reply::Dead(_) | Reply::Expired(_) | Reply::Answer(..) => {}
+            Reply::Dead(_) | Reply::Expired(_) | Reply::Drained | Reply::Answer(..) => {}
         }
     }
 

@@ -136,6 +136,7 @@ impl Broker<'_> {
             Reply::TakeBack(worker, chunk) => self.take_back(worker, chunk),
             Reply::Dead(letter) => self.notices.dead(&letter),
             Reply::Expired(delivery) => self.notices.expired(&delivery),
+            Reply::Drained => self.drained(),
             Reply::Answer(operator, answer) => self.tell_operator(&operator, &answer),
         }
     }

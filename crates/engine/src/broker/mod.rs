@@ -4,6 +4,7 @@
 
 mod control;
 mod door;
+mod drain;
 mod graves;
 mod intake;
 mod keep;
@@ -25,6 +26,7 @@ use crate::ties::Ties;
 use crate::transport::{Socket, Source, Transport, wait};
 use crate::{RunError, fork};
 use door::Door;
+use drain::Drain;
 use keep::Unsaid;
 pub use legacies::Estate;
 use legacies::Legacies;
@@ -89,6 +91,8 @@ struct Broker<'a> {
     awaited_until: Mono,
     notices: Notices,
     door: Door,
+    /// None where there is no spool, or its events are another broker's.
+    drain: Option<Drain>,
     malformed: u64,
     /// When the replay of dead letters that is under way began, or the last one.
     replaying_since: Wall,
@@ -111,6 +115,9 @@ pub fn run(post: Post<'_>) -> Result<i32, RunError> {
     let mut broker = Broker::open(post, &transport)?;
     broker.post.scoreboard.set_broker_ready(broker.post.epoch);
     broker.post.ties.supervisor.ring();
+    if let Some(drain) = &broker.drain {
+        drain.tell_clients();
+    }
     broker.serve(&signals);
     Ok(0)
 }
@@ -157,6 +164,7 @@ impl<'a> Broker<'a> {
             awaited_until: clock::mono().plus(AWAIT_WORKERS),
             notices: Notices::default(),
             door: Door::default(),
+            drain: Drain::of(settings),
             malformed: 0,
             replaying_since: Wall(0),
             frame: Vec::new(),
@@ -178,7 +186,7 @@ impl<'a> Broker<'a> {
             self.forget_estate();
             let may_pull = self.observe_load();
             let timeout = self.timeout(orphaned_until);
-            let [clients, workers, control, bell, life, told, pull, arrivals, _] =
+            let [clients, workers, control, bell, life, told, pull, arrivals, _, spool] =
                 self.wait(signals, timeout, orphaned_until.is_some(), may_pull);
             if workers {
                 self.hear_workers();
@@ -189,6 +197,8 @@ impl<'a> Broker<'a> {
                 self.hear_workers();
                 self.settle_graves();
             }
+            // Before what is new: under backpressure what was there first is taken first.
+            self.drain_spool(spool);
             if clients {
                 self.hear_clients();
             }
@@ -220,7 +230,7 @@ impl<'a> Broker<'a> {
         self.finish();
     }
 
-    fn wait(&self, signals: &Signals, timeout: Option<Duration>, orphaned: bool, may_pull: bool) -> [bool; 9] {
+    fn wait(&self, signals: &Signals, timeout: Option<Duration>, orphaned: bool, may_pull: bool) -> [bool; 10] {
         let (ties, sockets) = (self.post.ties, &self.sockets);
         let sources = [
             Source::Socket(&sockets.clients),
@@ -234,6 +244,7 @@ impl<'a> Broker<'a> {
             Source::Socket(&sockets.arrivals),
             // What it tells is taken with each turn of the loop.
             self.backlog_bell.as_ref().map_or(Source::Never, |bell| Source::Descriptor(bell.as_fd())),
+            self.drain.as_ref().map_or(Source::Never, Drain::source),
         ];
         wait(sources, timeout)
     }
@@ -245,8 +256,8 @@ impl<'a> Broker<'a> {
         let parked = self.backlog.promote(now);
         // What has become due just now is pending: fetch it at once.
         let due = if self.queue.wanted() > 0 && self.backlog.counts().pending > 0 { Some(0) } else { parked };
-        let next =
-            [self.queue.poll_timeout(now), due, self.lease_check(), self.limit_check(now), orphaned].into_iter().flatten().min();
+        let (limits, spool) = (self.limit_check(now), self.drain_check(now.mono));
+        let next = [self.queue.poll_timeout(now), due, self.lease_check(), limits, spool, orphaned].into_iter().flatten().min();
         next.map(Duration::from_micros)
     }
 

@@ -3,6 +3,7 @@
 use crate::application::Level;
 use crate::clock;
 use crate::log;
+use crate::spool::Unreadable;
 use proletarier_core::delivery::{DeadLetter, Delivery};
 use proletarier_core::failure::FailureKind;
 use proletarier_core::record::Record;
@@ -25,6 +26,8 @@ pub(super) struct Notices {
     unheard: HashSet<String>,
     overload: Told,
     swept: Told,
+    spool: Told,
+    drained: Told,
 }
 
 /// What was told of one source.
@@ -98,6 +101,27 @@ impl Notices {
             };
             log::line(Level::Warning, words, &[("reason", &reason)]);
         }
+    }
+
+    /// The spool can't be drained.
+    pub fn spool(&mut self, error: &dyn Display) {
+        if self.spool.again(1, MINUTE).is_some() {
+            log::line(Level::Error, "the spool can't be drained, and what is in it waits", &[("error", error)]);
+        }
+    }
+
+    /// So many events came from the spool, which is empty by now.
+    pub fn drained(&mut self, count: u64) {
+        if count > 0
+            && let Some(count) = self.drained.again(count, MINUTE)
+        {
+            log::line(Level::Info, "events from the spool were taken in", &[("count", &count)]);
+        }
+    }
+
+    /// Part of a spool file could not be read.
+    pub fn unreadable(&self, unreadable: &Unreadable) {
+        log::line(Level::Error, "part of a spool file is damaged, and was set aside", &[("what", unreadable)]);
     }
 
     /// So many dead letters were removed.

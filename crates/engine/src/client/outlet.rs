@@ -40,7 +40,7 @@ impl Outlet {
 
     /// Whether events that this process has spooled may still be there: its next ones with a key go behind them.
     pub fn is_undrained(&mut self) -> bool {
-        self.undrained = self.undrained && events_wait(&self.spool.options().dir) == Wait::Events;
+        self.undrained = self.undrained && events_wait(&self.spool.options().dir).is_ok_and(|wait| wait == Wait::Events);
         self.undrained
     }
 

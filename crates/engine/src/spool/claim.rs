@@ -3,7 +3,7 @@
 use super::damaged::{self, Unreadable};
 use super::directory::{self, EVENTS, draining, draining_path};
 use super::format::{self, Found, HEADER, Header, Spooled};
-use super::lock::{lock, try_lock};
+use super::lock::{SHORT, lock_soon, try_lock};
 use super::{SpoolError, SpoolOptions};
 use crate::clock;
 use nix::fcntl::Flock;
@@ -62,9 +62,15 @@ impl Claim {
     /// Renames the file that is appended to, under its lock; whether there was one.
     fn rename_to(&self, path: &Path) -> Result<bool, SpoolError> {
         let events = self.options.dir.join(EVENTS);
+        let mut again = true;
         loop {
             let file = match File::open(&events) {
-                Ok(file) => lock(file, &events)?,
+                // Its writer has just made it, and its mode is not set yet: with a strict umask that is a moment in which it is nobody else's.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied && std::mem::take(&mut again) => {
+                    std::thread::sleep(SHORT);
+                    continue;
+                }
+                Ok(file) => lock_soon(file, &events)?,
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
                 Err(error) => return Err(SpoolError::io("open", &events, error)),
             };

@@ -4,7 +4,7 @@ use super::{Group, SpoolError, SpoolOptions};
 use nix::unistd::{Gid, Uid, User};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// The file that is appended to.
@@ -20,7 +20,7 @@ pub fn prepare(options: &SpoolOptions) -> Result<(), SpoolError> {
     make(options)?;
     let found = std::fs::metadata(&options.dir).map_err(|error| SpoolError::io("look at the spool", &options.dir, error))?;
     if found.uid() == Uid::effective().as_raw() && (options.group.is_some() || found.mode() & 0o7777 != options.dir_mode) {
-        share(options, &options.dir, options.dir_mode)?;
+        share_dir(options, &options.dir)?;
     }
     Ok(())
 }
@@ -33,19 +33,24 @@ pub(super) fn make(options: &SpoolOptions) -> Result<(), SpoolError> {
             // Another process makes it just now, and its modes with it.
             Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
             Err(error) => return Err(SpoolError::io("make the directory", path, error)),
-            Ok(()) => share(options, path, options.dir_mode)?,
+            Ok(()) => share_dir(options, path)?,
         }
     }
     Ok(())
 }
 
-/// Gives what this process has made to the group, where there is one, and sets its mode.
-fn share(options: &SpoolOptions, path: &Path, mode: u32) -> Result<(), SpoolError> {
+fn share_dir(options: &SpoolOptions, path: &Path) -> Result<(), SpoolError> {
+    let dir = File::open(path).map_err(|error| SpoolError::io("open", path, error))?;
+    share(options, path, &dir, options.dir_mode)
+}
+
+/// Gives what this process has made to the group, where there is one, and sets its mode. By its descriptor: its name may be another by now.
+fn share(options: &SpoolOptions, path: &Path, file: &File, mode: u32) -> Result<(), SpoolError> {
     if let Some(group) = &options.group {
         let id = group_id(group).ok_or_else(|| {
             SpoolError::Denied(format!("permissions.group: there is no group {}: make it, or set another", shown(group)))
         })?;
-        chown(path, None, Some(id)).map_err(|error| match error.kind() {
+        fchown(file, None, Some(id)).map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => SpoolError::Denied(format!(
                 "can't give {} to the group {} (permissions.group): user {} is not in it: usermod -a -G {0} {1}, and start the process anew",
                 path.display(),
@@ -55,7 +60,7 @@ fn share(options: &SpoolOptions, path: &Path, mode: u32) -> Result<(), SpoolErro
             _ => SpoolError::io("give to its group", path, error),
         })?;
     }
-    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|error| SpoolError::io("set the mode of", path, error))
+    file.set_permissions(Permissions::from_mode(mode)).map_err(|error| SpoolError::io("set the mode of", path, error))
 }
 
 fn group_id(group: &Group) -> Option<u32> {
@@ -83,7 +88,7 @@ pub(super) fn open(options: &SpoolOptions, path: &Path) -> Result<File, SpoolErr
         }
         match OpenOptions::new().read(true).append(true).create_new(true).mode(options.file_mode()).custom_flags(flags).open(path)
         {
-            Ok(file) => return share(options, path, options.file_mode()).map(|()| file),
+            Ok(file) => return share(options, path, &file, options.file_mode()).map(|()| file),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == ErrorKind::NotFound => make(options)?,
             Err(error) => return Err(failed(error)),
@@ -119,12 +124,18 @@ pub enum Wait {
     Events,
 }
 
-/// Whether events wait in the spool. A directory that can't be read has none for this process.
-#[must_use]
-pub fn events_wait(dir: &Path) -> Wait {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Wait::Nothing };
+/// Whether events wait in the spool.
+///
+/// # Errors
+/// When the directory is there, and can't be read.
+pub fn events_wait(dir: &Path) -> Result<Wait, SpoolError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Wait::Nothing),
+        Err(error) => return Err(SpoolError::io("read", dir, error)),
+    };
     let waits = entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(SUFFIX)));
-    if waits { Wait::Events } else { Wait::Nothing }
+    Ok(if waits { Wait::Events } else { Wait::Nothing })
 }
 
 /// Bytes of all files of events together.

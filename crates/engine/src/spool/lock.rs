@@ -7,15 +7,32 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A lock is waited for so long.
-const LONGEST: Duration = Duration::from_secs(1);
-/// Between two tries: at first, and at most.
-const PAUSE: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
+/// A lock that nobody gives back for so long is taken for stuck.
+const STUCK: Duration = Duration::from_secs(1);
+/// A drainer waits for so long, and comes again: it may be a broker, which has others to serve.
+pub(super) const SHORT: Duration = Duration::from_millis(2);
+/// Between two tries: at first, and at most. A lock can only be tried, not awaited with a bound.
+const PAUSE: (Duration, Duration) = (Duration::from_micros(30), Duration::from_micros(500));
 
-/// Locks a file that writers append to.
-pub(super) fn lock(mut file: File, path: &Path) -> Result<Flock<File>, SpoolError> {
-    let deadline = Instant::now() + LONGEST;
-    let mut pause = PAUSE.0;
+/// Locks a file to append to it.
+pub(super) fn lock(file: File, path: &Path) -> Result<Flock<File>, SpoolError> {
+    let length = |file: &File| file.metadata().map_or(0, |file| file.len());
+    let mut before = length(&file);
+    wait(file, path, STUCK, |file| {
+        // While it grows others have the lock in turn, and this one's turn comes.
+        let now = length(file);
+        std::mem::replace(&mut before, now) != now
+    })
+}
+
+/// Locks a file to take it away from writers.
+pub(super) fn lock_soon(file: File, path: &Path) -> Result<Flock<File>, SpoolError> {
+    wait(file, path, SHORT, |_| false)
+}
+
+/// Tries until it has the lock; asks `go_on` each `period`.
+fn wait(mut file: File, path: &Path, period: Duration, mut go_on: impl FnMut(&File) -> bool) -> Result<Flock<File>, SpoolError> {
+    let (mut deadline, mut pause) = (Instant::now() + period, PAUSE.0);
     loop {
         file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(lock),
@@ -23,9 +40,11 @@ pub(super) fn lock(mut file: File, path: &Path) -> Result<Flock<File>, SpoolErro
             Err((_, error)) => return Err(SpoolError::io("lock", path, error.into())),
         };
         if Instant::now() >= deadline {
-            return Err(SpoolError::Locked(path.display().to_string()));
+            if !go_on(&file) {
+                return Err(SpoolError::Locked(path.display().to_string()));
+            }
+            deadline = Instant::now() + period;
         }
-        // A lock can only be tried, not awaited with a bound.
         std::thread::sleep(pause);
         pause = (pause * 2).min(PAUSE.1);
     }

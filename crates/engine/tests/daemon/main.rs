@@ -8,6 +8,7 @@
 mod apart;
 mod boot;
 mod connections;
+mod draining;
 mod failures;
 mod kills;
 mod letters;

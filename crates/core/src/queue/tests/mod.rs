@@ -8,6 +8,7 @@ mod letters;
 mod outcomes;
 mod overload;
 mod recoveries;
+mod spooled;
 mod uniques;
 mod waiting;
 mod watches;

@@ -169,7 +169,18 @@ impl Lab {
 
     /// Starts a daemon, and waits until it is ready, and all of its workers are.
     pub fn daemon(&self) -> Daemon {
-        let daemon = self.start(&[]);
+        self.wait_for(self.start(&[]))
+    }
+
+    /// The same as another user.
+    pub fn daemon_as(&self, user: u32) -> Daemon {
+        let daemon = self.start_command(&[], |command| {
+            command.uid(user).gid(user);
+        });
+        self.wait_for(daemon)
+    }
+
+    fn wait_for(&self, daemon: Daemon) -> Daemon {
         daemon.wait_until_ready();
         let pool = self.settings()["worker"]["pool_size"].clone();
         until_true("all workers are there", || self.status()["workers"].as_u64() >= pool.as_u64());
@@ -178,10 +189,15 @@ impl Lab {
 
     /// Starts a daemon. `more` follows settings and directory on its command line.
     pub fn start(&self, more: &[&str]) -> Daemon {
+        self.start_command(more, |_| {})
+    }
+
+    fn start_command(&self, more: &[&str], change: impl FnOnce(&mut Command)) -> Daemon {
         let log = self.path(&format!("log.{}", self.logs.replace(self.logs.get() + 1)));
         let mut command = Command::new(application());
         command.arg("run").arg(self.settings().to_string()).arg(self.dir.path()).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        change(&mut command);
         Daemon::new(self.spawn(command), log)
     }
 
