@@ -25,10 +25,13 @@ interface ClientInterface
      *     queue?: string,
      *     key?: string,
      *     unique?: string,
+     *     unique_for?: int|float,
      *     id?: string,
      *     headers?: array<string, string>,
      *     spool?: bool,
-     * } $options delay (seconds) and at exclude each other; null means not given
+     * } $options delay (seconds) and at exclude each other;
+     *     while an event with the same unique key waits or runs, for unique_for seconds at most (a day), that one's id is
+     *     returned; null means not given
      *
      * @throws Exception\InvalidArgument for a wrong name or option
      * @throws Exception\Unencodable for params that JSON cannot say

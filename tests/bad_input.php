@@ -179,27 +179,28 @@ return [
     'options: expires as time' => [$options(['expires' => new DateTime('+1 hour')]), null, ''],
     'options: id' => [$options(['id' => 'Order:7_a-b.' . str_repeat('c', 52)]), null, ''],
     'options: headers' => [$options(['headers' => ['traceparent' => '00-1-2-01', str_repeat('n', 64) => str_repeat('v', 1024)]]), null, ''],
+    'options: unique_for' => [$options(['unique' => 'u', 'unique_for' => 60]), null, ''],
     'options: spool' => [$options(['spool' => true]), null, ''],
     'options: null' => [$options(null), InvalidArgument::class, 'options is null: give a map'],
     'options: unknown, near' => [
         $options(['dealy' => 5]),
         InvalidArgument::class,
-        "options['dealy']: unknown option; did you mean delay? Allowed: confirm, delay, at, expires, queue, key, unique, id, headers, spool",
+        "options['dealy']: unknown option; did you mean delay? Allowed: confirm, delay, at, expires, queue, key, unique, unique_for, id, headers, spool",
     ],
     'options: unknown, far' => [
         $options(['colour' => 'red']),
         InvalidArgument::class,
-        "options['colour']: unknown option. Allowed: confirm, delay, at, expires, queue, key, unique, id, headers, spool",
+        "options['colour']: unknown option. Allowed: confirm, delay, at, expires, queue, key, unique, unique_for, id, headers, spool",
     ],
     'options: unknown, though null' => [
         $options(['colour' => null]),
         InvalidArgument::class,
-        "options['colour']: unknown option. Allowed: confirm, delay, at, expires, queue, key, unique, id, headers, spool",
+        "options['colour']: unknown option. Allowed: confirm, delay, at, expires, queue, key, unique, unique_for, id, headers, spool",
     ],
     'options: a list' => [
         $options(['accepted']),
         InvalidArgument::class,
-        "options['0']: unknown option. Allowed: confirm, delay, at, expires, queue, key, unique, id, headers, spool",
+        "options['0']: unknown option. Allowed: confirm, delay, at, expires, queue, key, unique, unique_for, id, headers, spool",
     ],
     'confirm: a word' => [
         $options(['confirm' => 'sometimes']),
@@ -320,5 +321,15 @@ return [
         $options(['spool' => 'no']),
         InvalidArgument::class,
         "options['spool']: \"no\" is not allowed: give true or false",
+    ],
+    'unique_for: without unique' => [
+        $options(['unique_for' => 60]),
+        InvalidArgument::class,
+        "options['unique_for']: it tells how long options['unique'] is held: give that too",
+    ],
+    'unique_for: 0' => [
+        $options(['unique' => 'u', 'unique_for' => 0]),
+        InvalidArgument::class,
+        "options['unique_for']: 0 is not allowed: give seconds, more than 0",
     ],
 ];

@@ -15,7 +15,9 @@ final class EventCheck
 {
     private const MAX_NAME = 255;
 
-    private const OPTIONS = ['confirm', 'delay', 'at', 'expires', 'queue', 'key', 'unique', 'id', 'headers', 'spool'];
+    private const OPTIONS = [
+        'confirm', 'delay', 'at', 'expires', 'queue', 'key', 'unique', 'unique_for', 'id', 'headers', 'spool',
+    ];
 
     private const MAX_HEADERS = 32;
     private const MAX_HEADER_NAME = 64;
@@ -112,6 +114,11 @@ final class EventCheck
         if (isset($options['delay'], $options['at'])) {
             throw new InvalidArgument("options['at']: give either delay or at");
         }
+        if (isset($options['unique_for']) && !isset($options['unique'])) {
+            throw new InvalidArgument(
+                "options['unique_for']: it tells how long options['unique'] is held: give that too"
+            );
+        }
 
         return $options;
     }
@@ -125,6 +132,7 @@ final class EventCheck
             'expires' => $value instanceof \DateTimeInterface || self::isSeconds($value) && $value > 0
                 ? null
                 : 'seconds, more than 0, or a DateTimeInterface',
+            'unique_for' => self::isSeconds($value) && $value > 0 ? null : 'seconds, more than 0',
             'queue' => self::text($value, 64),
             'key', 'unique' => self::text($value, 255),
             'id' => is_string($value) && preg_match('/^[A-Za-z0-9._:-]{1,64}$/D', $value) === 1

@@ -14,7 +14,7 @@ use proletarier_core::settings;
 use proletarier_engine::client::{Asked, Confirm};
 
 /// The keys that there are, in the order in which messages tell them.
-const KEYS: [&str; 10] = ["confirm", "delay", "at", "expires", "queue", "key", "unique", "id", "headers", "spool"];
+const KEYS: [&str; 11] = ["confirm", "delay", "at", "expires", "queue", "key", "unique", "unique_for", "id", "headers", "spool"];
 const MAX_HEADERS: usize = 32;
 const MAX_HEADER_NAME: usize = 64;
 const MAX_HEADER_VALUE: usize = 1024;
@@ -29,6 +29,8 @@ pub struct Options {
     pub queue: Option<String>,
     pub key: Option<String>,
     pub unique: Option<String>,
+    /// A span.
+    pub unique_for: Option<u64>,
     pub id: Option<String>,
     pub headers: Vec<(String, String)>,
     /// False: it must not go to the spool.
@@ -55,6 +57,10 @@ impl Options {
                 "queue" => options.queue = Some(text("queue", value, 64)?),
                 "key" => options.key = Some(text("key", value, 255)?),
                 "unique" => options.unique = Some(text("unique", value, 255)?),
+                "unique_for" => {
+                    let span = micros(value, f64::MIN_POSITIVE);
+                    options.unique_for = Some(span.ok_or_else(|| refuse("unique_for", value, "seconds, more than 0"))?);
+                }
                 "id" => options.id = Some(id(value)?),
                 "headers" => options.headers = headers(value)?,
                 key => options.spool = Some(value.bool().ok_or_else(|| refuse(key, value, "true or false"))?),
@@ -62,6 +68,9 @@ impl Options {
         }
         if options.delay.is_some() && options.at.is_some() {
             return Err(invalid("options['at']: give either delay or at"));
+        }
+        if options.unique_for.is_some() && options.unique.is_none() {
+            return Err(invalid("options['unique_for']: it tells how long options['unique'] is held: give that too"));
         }
         Ok(options)
     }

@@ -191,6 +191,6 @@ final class TriggerTest extends TestCase
 
         $this->expectException(BrokerUnavailable::class);
         $this->expectExceptionMessage('ipc:///tmp/proletarier-none/run/events.sock');
-        $client->trigger('x');
+        $client->trigger('x', [], ['spool' => false]);
     }
 }
