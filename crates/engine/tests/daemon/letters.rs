@@ -40,8 +40,8 @@ fn a_letter_tells_what_failed_and_a_replay_runs_that_listener_once_more() {
     assert!(letter["at"].as_u64() > letter["triggered_at"].as_u64());
     assert_eq!(letter["attempts"].as_array().unwrap().len(), 1);
     // As often as it is asked for: the first attempt throws.
-    let cursor = letter["cursor"].clone();
-    let answer = lab.told(&json!({ "command": "failed_replay", "cursors": [cursor, cursor, 999] }));
+    let cursor = letter["cursor"].as_u64().unwrap();
+    let answer = lab.told(&json!({ "command": "failed_replay", "cursors": [cursor, cursor, cursor - 1, 0, 999] }));
     assert_eq!(answer["done"], 1);
     let again = until("it died again", || letters(&lab, 1).pop().filter(|letter| letter["cursor"] != cursor));
     assert_eq!(again["attempts"].as_array().unwrap().len(), 2);
@@ -115,6 +115,8 @@ fn letters_move_from_one_daemon_to_another() {
     assert_eq!(arrived["attempts"], letter["attempts"]);
     let mut bad = vec![letter.clone(), letter.clone()];
     bad[1]["version"] = json!(2);
+    // PHP's empty map.
+    bad[0]["headers"] = json!([]);
     let answer = to.told(&json!({ "command": "failed_import", "letters": bad }));
     assert_eq!(answer["error"], "letter 2: version 2: this broker takes version 1");
     bad[1] = json!({ "version": 1, "id": "x", "name": "one", "params": "no JSON", "triggered_at": 0 });

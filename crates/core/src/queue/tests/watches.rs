@@ -51,3 +51,15 @@ fn it_may_come_to_its_end_unhandled() {
     assert_eq!(rig.queue.fate("cancelled"), Fate::Cancelled("it was cancelled".into()));
     assert_eq!(rig.queue.fate("expired"), Fate::Failed("it expired before it was started".into()));
 }
+
+#[test]
+fn two_events_of_one_id_come_to_one_end() {
+    let mut rig = watched(&["a"]);
+    for _ in 0..2 {
+        rig.publish_record(&named("0", "x"));
+    }
+    rig.report(1, 1, 1, true, Vec::new());
+    assert_eq!(rig.queue.fate("0"), Fate::Waiting);
+    rig.report(1, 2, 1, true, Vec::new());
+    assert_eq!(rig.queue.fate("0"), Fate::Handled);
+}

@@ -50,7 +50,7 @@ impl Broker<'_> {
                 id: record.id,
                 name: record.name,
                 state,
-                due: delivery.due.filter(|_| state == State::Delayed).map(|due| in_wall_time(due, now)),
+                due: delivery.due.map(|due| in_wall_time(due, now)),
                 attempt: delivery.attempt,
                 listeners: delivery.only(),
                 triggered_at: record.triggered_at,
