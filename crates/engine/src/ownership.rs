@@ -2,9 +2,9 @@
 
 use nix::unistd::{Group, Uid, User};
 use proletarier_core::settings::{Permissions, Principal};
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown, fchown};
 use std::path::Path;
 
 /// Makes a directory, and what is missing above it. What is there stays as it is: it may be `/run`.
@@ -37,6 +37,20 @@ pub fn share_directory(directory: &Path, permissions: &Permissions) -> std::io::
 /// # Errors
 /// When the group is none, or may not be given anything by this user.
 pub fn share(path: &Path, permissions: &Permissions, mode: u32) -> std::io::Result<()> {
+    give(permissions, |group| chown(path, None, Some(group)))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+/// The same by the descriptor of a file whose name may be another's by now.
+///
+/// # Errors
+/// As [`share`].
+pub fn share_open(file: &File, permissions: &Permissions, mode: u32) -> std::io::Result<()> {
+    give(permissions, |group| fchown(file, None, Some(group)))?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
+}
+
+fn give(permissions: &Permissions, change: impl FnOnce(u32) -> std::io::Result<()>) -> std::io::Result<()> {
     if let Some(group) = &permissions.group {
         let (id, name) = match group {
             Principal::Id(id) => (Some(*id), id.to_string()),
@@ -48,7 +62,7 @@ pub fn share(path: &Path, permissions: &Permissions, mode: u32) -> std::io::Resu
                 format!("permissions.group: there is no group {name}: make it, or set another"),
             )
         })?;
-        chown(path, None, Some(id)).map_err(|error| match error.kind() {
+        change(id).map_err(|error| match error.kind() {
             ErrorKind::PermissionDenied => std::io::Error::new(
                 ErrorKind::PermissionDenied,
                 format!(
@@ -60,7 +74,7 @@ pub fn share(path: &Path, permissions: &Permissions, mode: u32) -> std::io::Resu
             _ => error,
         })?;
     }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    Ok(())
 }
 
 /// A user's name, or the number where there is none.

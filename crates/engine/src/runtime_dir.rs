@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long a successor waits for the last children of a daemon that died, beyond their grace.
 const STRAGGLERS: Duration = Duration::from_secs(5);
+/// How long a process that was killed may take to close what it has open.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// The directory, locked. Children inherit the lock's descriptor: the lock lasts until the last of them is gone.
 pub struct RuntimeDir {
@@ -148,7 +150,13 @@ pub fn make_way(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError
             RunError::Setup(format!("can't make the directory {} for a socket: {error}", directory.display()))
         })?;
     }
-    if UnixStream::connect(path).is_ok() {
+    // The lock of a daemon that was killed may be free a moment before its sockets are.
+    let deadline = Instant::now() + ENDING;
+    while UnixStream::connect(path).is_ok() {
+        if Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+            continue;
+        }
         return Err(RunError::Setup(format!("another process listens at {}: stop it, or set another endpoint", path.display())));
     }
     let _ = std::fs::remove_file(path);

@@ -1,8 +1,9 @@
 //! Tests the spool's files: what is appended comes out, whatever was torn, flipped, left behind or done at the same time.
 #![allow(clippy::unwrap_used)]
 
+use proletarier_core::settings::{Permissions, Principal};
 use proletarier_engine::spool::{
-    Circuit, Claim, Entry, Group, Spool, SpoolError, SpoolOptions, Spooled, Unreadable, Wait, events_wait, size,
+    Circuit, Claim, Entry, Spool, SpoolError, SpoolOptions, Spooled, Unreadable, Wait, events_wait, size,
 };
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -15,7 +16,7 @@ use std::time::{Duration, SystemTime};
 const SLICE: usize = 4 * 1024;
 
 fn options(dir: &Path) -> SpoolOptions {
-    SpoolOptions { dir: dir.join("state/spool"), max: 64 << 20, group: None, dir_mode: 0o700 }
+    SpoolOptions { dir: dir.join("state/spool"), max: 64 << 20, permissions: Permissions::default() }
 }
 
 /// Appends one event of session `[1; 16]`; its record tells its number.
@@ -243,7 +244,8 @@ fn modes_are_as_set_whatever_the_umask() {
     let dir = tempfile::tempdir().unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     let group = nix::unistd::getegid().as_raw();
-    let shared = SpoolOptions { group: Some(Group::Id(group)), dir_mode: 0o2770, ..options(&dir.path().join("shared")) };
+    let permissions = Permissions { group: Some(Principal::Id(group)), dir_mode: 0o2770, ..Permissions::default() };
+    let shared = SpoolOptions { permissions, ..options(&dir.path().join("shared")) };
     append(&shared, 1).unwrap();
     Circuit::new(shared.clone()).trip();
     assert_eq!((mode(&shared.dir), mode(shared.dir.parent().unwrap())), (0o2770, 0o2770));
@@ -254,7 +256,8 @@ fn modes_are_as_set_whatever_the_umask() {
     append(&own, 1).unwrap();
     assert_eq!((mode(&own.dir), mode(&events_file(&own))), (0o700, 0o600));
     nix::sys::stat::umask(before);
-    let nobody = SpoolOptions { group: Some(Group::Name("no-such-group".into())), ..options(&dir.path().join("nobody")) };
+    let permissions = Permissions { group: Some(Principal::Name("no-such-group".into())), ..Permissions::default() };
+    let nobody = SpoolOptions { permissions, ..options(&dir.path().join("nobody")) };
     let error = append(&nobody, 1).unwrap_err();
     assert!(error.is_denied() && error.to_string().contains("there is no group no-such-group"), "{error}");
 }

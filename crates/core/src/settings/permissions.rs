@@ -4,7 +4,7 @@ use super::error::SettingError;
 use super::reader::{Field, Reader};
 
 /// A user or a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// By name.
     Name(String),
@@ -13,7 +13,7 @@ pub enum Principal {
 }
 
 /// `permissions`: owner and modes of directories and sockets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Permissions {
     /// `user`: whom the daemon becomes when root starts it; a name or a number. Default: it stays who it is.
     pub user: Option<Principal>,
@@ -23,6 +23,13 @@ pub struct Permissions {
     pub dir_mode: u32,
     /// `socket_mode`: of the sockets, at least 0600. Default: 0600, with a group 0660.
     pub socket_mode: u32,
+}
+
+impl Default for Permissions {
+    /// Nobody but the user.
+    fn default() -> Self {
+        Self { user: None, group: None, dir_mode: 0o700, socket_mode: 0o600 }
+    }
 }
 
 impl Permissions {

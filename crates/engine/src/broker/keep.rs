@@ -100,7 +100,12 @@ impl Broker<'_> {
         }
         if !self.effects.after_sync.is_empty() {
             self.unsaid.synced.push_back((last, std::mem::take(&mut self.effects.after_sync)));
-            self.backlog.sync();
+            if self.unsaid.through >= last {
+                // All of it was there before, such as copies: nobody will tell of it again.
+                due(&mut self.unsaid.synced, last).into_iter().for_each(|reply| self.say(reply));
+            } else {
+                self.backlog.sync();
+            }
         }
     }
 

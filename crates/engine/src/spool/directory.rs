@@ -1,10 +1,11 @@
 //! Provides the spool's directory and its files' modes, whatever the umask, and says whose they are where that is in the way.
 
-use super::{Group, SpoolError, SpoolOptions};
-use nix::unistd::{Gid, Uid, User};
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use super::{SpoolError, SpoolOptions};
+use crate::ownership::{self, user};
+use nix::unistd::{Gid, Uid};
+use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file that is appended to.
@@ -18,63 +19,14 @@ const SUFFIX: &str = ".spool";
 /// When it can't be had.
 pub fn prepare(options: &SpoolOptions) -> Result<(), SpoolError> {
     make(options)?;
-    let found = std::fs::metadata(&options.dir).map_err(|error| SpoolError::io("look at the spool", &options.dir, error))?;
-    if found.uid() == Uid::effective().as_raw() && (options.group.is_some() || found.mode() & 0o7777 != options.dir_mode) {
-        share_dir(options, &options.dir)?;
-    }
-    Ok(())
+    let shared = ownership::share_directory(&options.dir, &options.permissions);
+    shared.map_err(|error| SpoolError::io("share the directory", &options.dir, error))
 }
 
 /// Makes the directory, and what is missing above it, where it is missing.
-pub(super) fn make(options: &SpoolOptions) -> Result<(), SpoolError> {
-    let missing: Vec<&Path> = options.dir.ancestors().take_while(|path| !path.is_dir()).collect();
-    for path in missing.into_iter().rev() {
-        match DirBuilder::new().mode(0o700).create(path) {
-            // Another process makes it just now, and its modes with it.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
-            Err(error) => return Err(SpoolError::io("make the directory", path, error)),
-            Ok(()) => share_dir(options, path)?,
-        }
-    }
-    Ok(())
-}
-
-fn share_dir(options: &SpoolOptions, path: &Path) -> Result<(), SpoolError> {
-    let dir = File::open(path).map_err(|error| SpoolError::io("open", path, error))?;
-    share(options, path, &dir, options.dir_mode)
-}
-
-/// Gives what this process has made to the group, where there is one, and sets its mode. By its descriptor: its name may be another by now.
-fn share(options: &SpoolOptions, path: &Path, file: &File, mode: u32) -> Result<(), SpoolError> {
-    if let Some(group) = &options.group {
-        let id = group_id(group).ok_or_else(|| {
-            SpoolError::Denied(format!("permissions.group: there is no group {}: make it, or set another", shown(group)))
-        })?;
-        fchown(file, None, Some(id)).map_err(|error| match error.kind() {
-            ErrorKind::PermissionDenied => SpoolError::Denied(format!(
-                "can't give {} to the group {} (permissions.group): user {} is not in it: usermod -a -G {0} {1}, and start the process anew",
-                path.display(),
-                shown(group),
-                user(Uid::effective().as_raw()),
-            )),
-            _ => SpoolError::io("give to its group", path, error),
-        })?;
-    }
-    file.set_permissions(Permissions::from_mode(mode)).map_err(|error| SpoolError::io("set the mode of", path, error))
-}
-
-fn group_id(group: &Group) -> Option<u32> {
-    match group {
-        Group::Id(id) => Some(*id),
-        Group::Name(name) => nix::unistd::Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw()),
-    }
-}
-
-fn shown(group: &Group) -> String {
-    match group {
-        Group::Id(id) => id.to_string(),
-        Group::Name(name) => name.clone(),
-    }
+fn make(options: &SpoolOptions) -> Result<(), SpoolError> {
+    let made = ownership::make_directory(&options.dir, &options.permissions);
+    made.map_err(|error| SpoolError::io("make the directory", &options.dir, error))
 }
 
 /// Opens a file of the spool, and makes it with its mode and group where it is missing. Never follows a link.
@@ -88,7 +40,10 @@ pub(super) fn open(options: &SpoolOptions, path: &Path) -> Result<File, SpoolErr
         }
         match OpenOptions::new().read(true).append(true).create_new(true).mode(options.file_mode()).custom_flags(flags).open(path)
         {
-            Ok(file) => return share(options, path, &file, options.file_mode()).map(|()| file),
+            Ok(file) => {
+                let shared = ownership::share_open(&file, &options.permissions, options.file_mode());
+                return shared.map(|()| file).map_err(|error| SpoolError::io("share the file", path, error));
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) if error.kind() == ErrorKind::NotFound => make(options)?,
             Err(error) => return Err(failed(error)),
@@ -150,12 +105,12 @@ pub fn size(dir: &Path) -> u64 {
 pub(crate) fn whose(what: &str, path: &Path) -> String {
     // Of what is below a directory that this user may not enter nothing can be told.
     let told = path.ancestors().find_map(|path| Some((path, std::fs::symlink_metadata(path).ok()?)));
-    let me = user(Uid::effective().as_raw());
-    let begin = format!("permission denied: user {me} can't {what} {}", path.display());
+    let me = user(Uid::effective());
+    let begin = format!("permission denied: {me} can't {what} {}", path.display());
     let Some((found, metadata)) = told else {
         return format!("{begin}: set permissions.group to a group of all who trigger, and of the daemon");
     };
-    let (owner, group) = (user(metadata.uid()), group_name(metadata.gid()));
+    let (owner, group) = (user(Uid::from_raw(metadata.uid())), group_name(metadata.gid()));
     let directory = if metadata.is_dir() { found } else { found.parent().unwrap_or(found) };
     format!(
         "{begin} ({} belongs to {owner}:{group}, mode {:04o}): set permissions.group to a group that {owner} and {me} are both in, and give it what is \
@@ -164,10 +119,6 @@ pub(crate) fn whose(what: &str, path: &Path) -> String {
         metadata.mode() & 0o7777,
         directory = directory.display(),
     )
-}
-
-pub(super) fn user(id: u32) -> String {
-    User::from_uid(Uid::from_raw(id)).ok().flatten().map_or_else(|| id.to_string(), |user| user.name)
 }
 
 fn group_name(id: u32) -> String {

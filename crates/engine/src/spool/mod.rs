@@ -27,7 +27,7 @@ pub(crate) use directory::whose;
 pub use directory::{Wait, events_wait, prepare, size};
 pub use format::Spooled;
 
-use proletarier_core::settings::{self, ClientSettings, Principal};
+use proletarier_core::settings::{self, ClientSettings, Permissions};
 use std::path::{Path, PathBuf};
 
 /// Where the spool is, how large it may get, and whose it is.
@@ -37,19 +37,8 @@ pub struct SpoolOptions {
     pub dir: PathBuf,
     /// Bytes that its files may have together.
     pub max: u64,
-    /// The group that shares it.
-    pub group: Option<Group>,
-    /// The directory's mode.
-    pub dir_mode: u32,
-}
-
-/// A group by name or number.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Group {
-    /// By name.
-    Name(String),
-    /// By number.
-    Id(u32),
+    /// Who shares it.
+    pub permissions: Permissions,
 }
 
 impl SpoolOptions {
@@ -57,16 +46,12 @@ impl SpoolOptions {
     #[must_use]
     pub fn of(settings: &ClientSettings) -> Option<Self> {
         let settings::Spool::Directory(dir) = &settings.spool else { return None };
-        let group = settings.permissions.group.as_ref().map(|group| match group {
-            Principal::Name(name) => Group::Name(name.clone()),
-            Principal::Id(id) => Group::Id(*id),
-        });
-        Some(Self { dir: dir.clone(), max: settings.spool_max, group, dir_mode: settings.permissions.dir_mode })
+        Some(Self { dir: dir.clone(), max: settings.spool_max, permissions: settings.permissions.clone() })
     }
 
     /// The mode of the spool's files.
     const fn file_mode(&self) -> u32 {
-        if self.group.is_some() { 0o660 } else { 0o600 }
+        if self.permissions.group.is_some() { 0o660 } else { 0o600 }
     }
 }
 
@@ -118,6 +103,8 @@ impl SpoolError {
     /// The error of doing `what` with `path`, with the fix where it is about permissions.
     fn io(what: &'static str, path: &Path, error: std::io::Error) -> Self {
         match error.kind() {
+            // It says already what to do.
+            _ if error.get_ref().is_some() => Self::Denied(format!("can't {what} {}: {error}", path.display())),
             std::io::ErrorKind::PermissionDenied => Self::Denied(directory::whose(what, path)),
             _ => Self::Io { what, path: path.display().to_string(), error },
         }

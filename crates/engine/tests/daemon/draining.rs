@@ -92,6 +92,59 @@ fn a_copy_of_what_was_drained_runs_once() {
     lab.assert_handled_once(&ids, &BOTH);
 }
 
+/// Many events, of several sessions, in the spool at once; their ids.
+fn spool_many(lab: &Lab, count: u64) -> HashSet<String> {
+    let (mut ids, mut records) = (HashSet::new(), Vec::new());
+    let triggered_at = proletarier_engine::wall().0;
+    for number in 0..count {
+        let id = format!("e{number}");
+        let mut record = Vec::new();
+        Record { id: &id, name: "one", triggered_at, params: b"{}", ..Record::default() }.encode(&mut record);
+        records.push(([(number % 7) as u8; 16], number / 7, record));
+        ids.insert(id);
+    }
+    let entries = records.iter().map(|(session, number, record)| Entry { session, number: *number, record });
+    Spool::new(lab.spool().unwrap()).append(entries, false).unwrap();
+    ids
+}
+
+#[test]
+fn a_broker_killed_while_it_drains_loses_and_doubles_nothing() {
+    let lab = Lab::new().spooling();
+    let ids = spool_many(&lab, 20_000);
+    let daemon = lab.daemon();
+    for round in 1..=6 {
+        lab.wait_handled(round * 2_000);
+        let broker = daemon.broker();
+        broker.kill();
+        until_true("another broker", || daemon.processes().iter().any(|now| now.title == "broker" && now.pid != broker.pid));
+    }
+    lab.wait_handled(40_000);
+    wait_drained(&lab);
+    lab.wait_idle();
+    lab.assert_handled_once(&ids, &BOTH);
+}
+
+#[test]
+fn a_daemon_killed_as_a_whole_while_it_drains_loses_nothing() {
+    let lab = Lab::new().spooling();
+    let ids = spool_many(&lab, 10_000);
+    for round in 1..=3 {
+        let daemon = lab.daemon();
+        lab.wait_handled(round * 3_000);
+        drop(daemon);
+    }
+    let _daemon = lab.daemon();
+    until_true("each is handled", || lab.successes().len() >= 20_000);
+    wait_drained(&lab);
+    lab.wait_idle();
+    let successes = lab.successes();
+    assert_eq!(successes.len(), 2 * ids.len());
+    let doubled = successes.values().filter(|count| **count > 1).count();
+    // What two killed workers had begun, or had not told of yet.
+    assert!(doubled <= 3 * 2 * 2, "{doubled} twice");
+}
+
 #[test]
 fn what_came_before_the_spooled_copy_runs_once() {
     let lab = Lab::new().spooling();

@@ -17,6 +17,7 @@ pub use publisher::{Publisher, event};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use proletarier_core::record::Record;
+use proletarier_core::settings::Permissions;
 use proletarier_engine::client::{self, Asked, Client, ClientError, ClientOptions, Confirm};
 use proletarier_engine::spool::{Claim, SpoolOptions, Spooled, Unreadable};
 use serde_json::{Value, json};
@@ -135,7 +136,7 @@ impl Lab {
     /// What clients spool with.
     pub fn spool(&self) -> Option<SpoolOptions> {
         let dir = self.spool.clone()?;
-        Some(SpoolOptions { dir, max: 64 << 20, group: None, dir_mode: 0o700 })
+        Some(SpoolOptions { dir, max: 64 << 20, permissions: Permissions::default() })
     }
 
     /// Changes a setting: `section.key`, or `key`.
