@@ -48,6 +48,7 @@ final class TriggerCommand extends Command
             ->addOption('queue', null, InputOption::VALUE_REQUIRED, 'The queue it goes to')
             ->addOption('key', null, InputOption::VALUE_REQUIRED, 'Events with the same key are handled one after the other')
             ->addOption('unique', null, InputOption::VALUE_REQUIRED, 'Not taken while an event with the same one waits or runs, whose id is printed')
+            ->addOption('unique-for', null, InputOption::VALUE_REQUIRED, 'Seconds that --unique is held at most, from when the event is due (a day)')
             ->addOption('id', null, InputOption::VALUE_REQUIRED, 'An id of your own')
             ->addOption('header', null, InputOption::VALUE_REQUIRED | InputOption::VALUE_IS_ARRAY, 'A header: name=value. Can be repeated')
             ->addOption('wait', 'w', InputOption::VALUE_OPTIONAL, 'Wait, so many seconds at most (60), and print what became of it', false)
@@ -131,6 +132,7 @@ final class TriggerCommand extends Command
         foreach (['queue', 'key', 'unique', 'id'] as $name) {
             $options[$name] = $input->getOption($name);
         }
+        $options['unique_for'] = $number($input->getOption('unique-for'));
         foreach ($input->getOption('header') as $header) {
             [$name, $value] = explode('=', $header, 2) + [1 => null];
             if ($value === null || $name === '') {

@@ -178,6 +178,20 @@ final class CommandTest extends TestCase
         self::assertSame(1, proc_close($process));
     }
 
+    public function testAUniqueKeyIsHeldForALimitedTime(): void
+    {
+        $client = $this->daemon->client();
+        $trigger = static fn (string $key, array $more): string => $client->trigger('one', [], ['unique' => $key, 'delay' => 0.01] + $more);
+        [$long, $short] = [$trigger('long', ['delay' => 3600]), $trigger('short', ['delay' => 0.2, 'unique_for' => 0.1])];
+        self::assertSame($long, $trigger('long', []));
+        self::assertSame($short, $trigger('short', []));
+        // While it runs, its time is up.
+        $sleeps = $client->trigger('one', ['sleep' => 2], ['unique' => 'sleeps', 'unique_for' => 0.2]);
+        self::assertSame($sleeps, $trigger('sleeps', []));
+        Daemon::await(static fn (): bool => $trigger('sleeps', []) !== $sleeps, static fn (): string => 'the time of the key');
+        self::assertNotContains($sleeps, array_column($this->daemon->handled(), 'id'), 'it runs still');
+    }
+
     public function testWhoWaitsOutlivesABrokerThatIsKilled(): void
     {
         [$process, $output] = $this->triggering('mine', '{"sleep": 1.5}');

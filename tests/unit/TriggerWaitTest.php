@@ -46,6 +46,7 @@ final class TriggerWaitTest extends TestCase
             '--at' => '2030-01-31T08:00:00Z',
             '--expires' => '2030-02-01',
             '--unique' => 'u',
+            '--unique-for' => '60',
             '--id' => 'own',
             '--header' => ['traceparent=00-1', 'x=a=b'],
         ]));
@@ -54,7 +55,10 @@ final class TriggerWaitTest extends TestCase
         self::assertSame(['traceparent' => '00-1', 'x' => 'a=b'], $event->options['headers']);
         self::assertSame('2030-01-31T08:00:00+00:00', $event->options['at']->format('c'));
         self::assertSame('2030-02-01', $event->options['expires']->format('Y-m-d'));
-        self::assertSame(['synced', 'u', 'own'], [$event->options['confirm'], $event->options['unique'], $event->options['id']]);
+        self::assertSame(['synced', 'u', 60.0, 'own'], array_map(
+            static fn (string $option) => $event->options[$option],
+            ['confirm', 'unique', 'unique_for', 'id']
+        ));
 
         $this->trigger(['--expires' => '30']);
         self::assertSame(30.0, $this->client->events('a')[1]->options['expires']);
