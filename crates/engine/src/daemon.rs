@@ -121,8 +121,14 @@ impl supervisor::Children for Daemon<'_> {
         keep.push(self.runtime_dir.descriptor());
         keep.extend(self.store_lock.map(StoreLock::descriptor));
         fork::close_inherited(&keep);
-        let post =
-            broker::Post { settings: &self.settings, scoreboard: self.scoreboard, ties: self.ties, epoch, estate: self.estate };
+        let post = broker::Post {
+            settings: &self.settings,
+            scoreboard: self.scoreboard,
+            ties: self.ties,
+            epoch,
+            estate: self.estate,
+            apart: self.role == Role::Broker,
+        };
         let status = broker::run(post).unwrap_or_else(|error| {
             log::line(Level::Error, "the broker can't start", &[("error", &error)]);
             EXIT_SETUP

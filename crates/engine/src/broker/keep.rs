@@ -47,7 +47,7 @@ impl Broker<'_> {
             // Behind what was just kept: a chunk's place in the scoreboard may have the only word on the chunk before it there.
             more |= self.say_at_once();
             let wanted = self.queue.wanted();
-            if wanted > 0 && self.backlog.counts().pending > 0 {
+            if wanted > 0 && self.backlog.counts().pending > 0 && clock::mono() >= self.hold_until {
                 self.backlog.fetch(wanted);
                 more |= self.take_completions();
             }

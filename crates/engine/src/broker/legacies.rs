@@ -102,10 +102,6 @@ impl Broker<'_> {
 
     /// A worker has introduced itself, with these listeners.
     pub(super) fn learn_table(&mut self, listeners: Vec<ListenerSpec>) {
-        // Another table than this is only asked for where something was left.
-        if self.legacies.left.is_empty() {
-            return;
-        }
         if let Ok(table) = ListenerTable::new(listeners) {
             self.legacies.table = Some((table.fingerprint(), table.all().to_vec()));
         }

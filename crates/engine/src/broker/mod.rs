@@ -62,6 +62,8 @@ pub struct Post<'a> {
     pub epoch: u64,
     /// What the workers of daemons before have left.
     pub estate: &'a Estate,
+    /// Its workers are elsewhere: nothing but they knows what they have in hand.
+    pub apart: bool,
 }
 
 struct Sockets {
@@ -81,6 +83,8 @@ struct Broker<'a> {
     /// Becomes readable when the backlog may have something to tell.
     backlog_bell: Option<OwnedFd>,
     legacies: Legacies,
+    /// Nothing is handed out before.
+    hold_until: Mono,
     effects: Effects,
     unsaid: Unsaid,
     peers: Peers,
@@ -101,6 +105,10 @@ struct Broker<'a> {
 
 /// Workers of the broker before are waited for so long, in microseconds, before copies of what they had are taken for new events.
 const AWAIT_WORKERS: u64 = 600_000_000;
+
+/// A broker whose workers are elsewhere gives them so long to say what they have from the broker before, in microseconds: what it hands out
+/// before that may run twice. A listener that takes longer is not waited for.
+const MEET_WORKERS: u64 = 1_000_000;
 
 /// A broker that stops waits so long for its last sync, in microseconds.
 const SYNC_AT_LAST: u64 = 5_000_000;
@@ -156,6 +164,7 @@ impl<'a> Broker<'a> {
             backlog: kept.backlog,
             backlog_bell: kept.bell,
             legacies: Legacies::default(),
+            hold_until: if post.apart { clock::mono().plus(MEET_WORKERS) } else { Mono(0) },
             effects: Effects::default(),
             unsaid: Unsaid::default(),
             peers: Peers::default(),
@@ -255,7 +264,8 @@ impl<'a> Broker<'a> {
         let orphaned = orphaned_until.map(|moment| until(moment).min(100_000));
         let parked = self.backlog.promote(now);
         // What has become due just now is pending: fetch it at once.
-        let due = if self.queue.wanted() > 0 && self.backlog.counts().pending > 0 { Some(0) } else { parked };
+        let due =
+            if self.queue.wanted() > 0 && self.backlog.counts().pending > 0 { Some(until(self.hold_until)) } else { parked };
         let (limits, spool) = (self.limit_check(now), self.drain_check(now.mono));
         let next = [self.queue.poll_timeout(now), due, self.lease_check(), limits, spool, orphaned].into_iter().flatten().min();
         next.map(Duration::from_micros)

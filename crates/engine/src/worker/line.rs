@@ -20,6 +20,8 @@ pub(super) struct Line {
     remote: bool,
     frame: RefCell<Vec<u8>>,
     beat: Cell<u64>,
+    /// The broker at the other end has asked who this is since the connection was made.
+    met: Cell<bool>,
 }
 
 impl Line {
@@ -36,6 +38,7 @@ impl Line {
             remote: !post.host.is_empty(),
             frame: RefCell::default(),
             beat: Cell::new(clock::mono().0),
+            met: Cell::new(false),
         })
     }
 
@@ -84,7 +87,19 @@ impl Line {
     /// connection before was lost.
     fn greet(&self) {
         for _ in 0..self.dealer.connected() {
+            self.met.set(false);
             self.dealer.socket.send(&[]);
         }
+    }
+
+    /// The broker has asked who this is, and is being told.
+    pub fn meet(&self) {
+        self.met.set(true);
+    }
+
+    /// Whether the broker at the other end is the one that was told who this is. Greets one that is new.
+    pub fn is_met(&self) -> bool {
+        self.greet();
+        self.met.get()
     }
 }

@@ -149,9 +149,11 @@ impl<'a> Worker<'a> {
         self.leave(stop);
     }
 
-    /// Whether the broker that gave the work still reigns. While a new one does not know this worker, nothing is claimed.
+    /// Whether the broker that gave the work still reigns. While a new one does not know this worker, nothing is claimed: away from it, not
+    /// while the connection is one that it has not asked on.
     fn may_claim(&self) -> bool {
-        self.epoch != 0 && (!self.post.host.is_empty() || self.post.scoreboard.epoch() == self.epoch)
+        let reigns = || if self.post.host.is_empty() { self.post.scoreboard.epoch() == self.epoch } else { self.line.is_met() };
+        self.epoch != 0 && reigns()
     }
 
     fn should_stop(&self) -> Option<Stop> {
@@ -195,6 +197,7 @@ impl<'a> Worker<'a> {
 
     /// A broker asks who this is. One that is known already has lost the connection, and perhaps reports with it.
     fn introduce(&mut self, epoch: u64) {
+        self.line.meet();
         if epoch == self.epoch {
             for report in self.hand.reports(self.slot) {
                 self.line.send(&WorkerFrame::Report(report));

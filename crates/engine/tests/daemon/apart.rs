@@ -124,7 +124,8 @@ fn a_broker_that_starts_anew_is_met_again_and_told_of_what_is_held() {
     finish_all(&mut clients);
     lab.wait_idle();
     let found = lab.successes();
-    assert!(found.values().all(|count| *count == 1), "no worker died");
+    let twice: Vec<_> = found.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(twice.is_empty(), "no worker died: {twice:?}");
     let begun: BTreeSet<_> = lab.started().into_iter().map(|start| (start[0].clone(), start[1].clone())).collect();
     assert_eq!(begun, found.into_keys().collect(), "what a worker began it has finished");
     lab.assert_never_doubled();
