@@ -102,6 +102,17 @@ fn die(rig: &mut Rig, random: &mut Random, hands: &mut Hands, id: WorkerId) {
     rig.keep();
 }
 
+/// Broker and workers die, and the backlog does not. It tells of what it kept in any order.
+fn restart(rig: &mut Rig, random: &mut Random) {
+    rig.backlog.reopen();
+    let kept = rig.backlog.waiting(0, usize::MAX).items.into_iter().map(|waiting| waiting.delivery);
+    let mut uniques: Vec<_> = kept.filter_map(|delivery| Some((delivery.unique()?.clone(), id(&delivery).to_owned()))).collect();
+    for place in (1..uniques.len()).rev() {
+        uniques.swap(place, random.below(place as u64 + 1) as usize);
+    }
+    rig.queue = Queue::new(Rules { retry: policy(3), max_message: 1000 }).with_uniques(uniques);
+}
+
 fn run(seed: u64) {
     let (mut rig, mut random, mut hands, mut worker) = (Rig::new(), Random(seed), Hands::new(), 0);
     let mut taken = Vec::new();
@@ -141,6 +152,10 @@ fn run(seed: u64) {
                 let letters: Vec<_> = rig.letters().into_iter().filter(|_| random.chance(3)).collect();
                 rig.queue.handle_replay(letters, rig.now, &mut rig.effects);
                 rig.keep();
+            }
+            7 if random.chance(6) => {
+                restart(&mut rig, &mut random);
+                (hands, taken) = (Hands::new(), Vec::new());
             }
             7 if random.chance(3) => {
                 let id = 1 + random.below(worker.max(1));
