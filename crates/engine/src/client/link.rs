@@ -103,6 +103,11 @@ impl Link {
         self.outlet.is_some()
     }
 
+    /// Whether the spool has events for a broker that is there.
+    pub fn may_drain(&mut self) -> bool {
+        self.state.trusted && self.outlet.as_mut().is_some_and(Outlet::has_events)
+    }
+
     /// How many events went to the spool.
     pub fn spooled(&self) -> u64 {
         self.outlet.as_ref().map_or(0, |outlet| outlet.spooled)
