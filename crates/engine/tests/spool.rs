@@ -344,7 +344,7 @@ fn discarding_by_id_leaves_the_others_as_they_are() {
     assert_eq!(events_wait(&options.dir).unwrap(), Wait::Nothing);
     append_event(&options, 7);
     let _claim = Claim::take(&options).unwrap().unwrap();
-    assert!(matches!(discard(&options, None), Err(SpoolError::Locked(_))), "while somebody drains");
+    assert!(matches!(discard(&options, None), Err(SpoolError::Busy(_))), "while somebody drains");
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn drain_spool(link: &mut Link, drainer: &mut Drainer) -> Option<Duration> {
             ));
         }
         if let Some(SendError::Spool(error)) = sent.stopped
-            && !matches!(error, SpoolError::Locked(_))
+            && !matches!(error, SpoolError::Busy(_))
         {
             link.notices.tell(error.to_string());
         }

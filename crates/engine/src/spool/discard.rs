@@ -31,7 +31,7 @@ pub(super) fn claim(options: &SpoolOptions) -> Result<Claim, SpoolError> {
             return Ok(claim);
         }
         if Instant::now() >= deadline {
-            return Err(SpoolError::Locked(options.dir.join("drain.lock").display().to_string()));
+            return Err(SpoolError::Busy(options.dir.display().to_string()));
         }
         std::thread::sleep(Duration::from_millis(5));
     }

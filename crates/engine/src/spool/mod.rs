@@ -93,6 +93,9 @@ pub enum SpoolError {
     /// Somebody held its lock for too long.
     #[error("the lock of the spool file {0} was not to be had: a process that holds it is stopped or stuck")]
     Locked(String),
+    /// Another process drains.
+    #[error("another process drains the spool {0} just now, as the daemon of this machine does by itself")]
+    Busy(String),
     /// What the system said.
     #[error("can't {what} {path}: {error}")]
     Io {
