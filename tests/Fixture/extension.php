@@ -46,11 +46,6 @@ namespace {
         return 3;
     }
 
-    function proletarier_spool(string $action, array $options = []): array
-    {
-        return [$action, $options];
-    }
-
     function proletarier_control(array $request, array $options = []): array
     {
         return [$request, $options];

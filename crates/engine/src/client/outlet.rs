@@ -75,9 +75,13 @@ impl Outlet {
         }
     }
 
+    /// Somebody is there: a wait is worth a try, unless others say that it is not.
+    pub fn connected(&mut self) {
+        self.in_vain_at = None;
+    }
+
     /// The broker is there.
     pub fn found_broker(&mut self) {
-        self.in_vain_at = None;
         self.look = true;
         if self.circuit.is_tripped() {
             self.circuit.close();
