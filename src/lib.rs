@@ -18,5 +18,6 @@ mod retry_after;
 mod run;
 mod settings;
 mod shown;
+mod spool;
 mod trigger;
 mod worker;

@@ -24,6 +24,13 @@ const DESCRIPTIONS = [
         . "@param array<string, mixed> \$options the key `proletarier` of the configuration, without `listeners`; beside it role ('all', 'broker', 'worker'),\n"
         . "    events (a callable that gets the internal events) and logger (an object with PSR-3's log())\n\n"
         . "@throws Proletarier\Exception\Configuration\n@throws Proletarier\Exception\AlreadyRunning",
+    'proletarier_spool' => "Lists, drains or discards the events in this machine's spool.\n\n"
+        . "@param 'list'|'drain'|'discard' \$action list: a page of `records`, and `next` for the page after; drain: sends them to client.connect, and\n"
+        . "    tells how many were `sent` and are `left`; discard: tells how many (`done`)\n"
+        . "@param array<string, mixed> \$options the key `proletarier` of the configuration, by which the spool is found; beside it after, limit (100), id\n"
+        . "    and params (false) of list, id or all of discard\n\n"
+        . "@return array<string, mixed>\n\n"
+        . "@throws Proletarier\Exception\BrokerUnavailable where the spool can't be used, or no broker takes what is in it",
     'proletarier_control' => "Asks the daemon at its control socket, and returns its answer.\n\n"
         . "@param array<string, mixed> \$request such as ['command' => 'status']; docs/protocol.md has them all\n"
         . "@param array<string, mixed> \$options the key `proletarier` of the configuration, by which the socket is found; beside it timeout (seconds, 5)\n\n"

@@ -35,6 +35,22 @@ namespace {
     function proletarier_control(array $request, array $options = []): array
     {
     }
+
+    /**
+     * Lists, drains or discards the events in this machine's spool.
+     *
+     * @param 'list'|'drain'|'discard' $action list: a page of `records`, and `next` for the page after; drain: sends them to client.connect, and
+     *     tells how many were `sent` and are `left`; discard: tells how many (`done`)
+     * @param array<string, mixed> $options the key `proletarier` of the configuration, by which the spool is found; beside it after, limit (100), id
+     *     and params (false) of list, id or all of discard
+     *
+     * @return array<string, mixed>
+     *
+     * @throws Proletarier\Exception\BrokerUnavailable where the spool can't be used, or no broker takes what is in it
+     */
+    function proletarier_spool(string $action, array $options = []): array
+    {
+    }
 }
 
 namespace Proletarier {

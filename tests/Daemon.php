@@ -20,7 +20,7 @@ final class Daemon
     private int $pid = 0;
 
     /**
-     * @param array<string, mixed> $options of proletarier_run(); runtime_dir is set
+     * @param array<string, mixed> $options of proletarier_run(); runtime_dir is set, and %dir% is the directory
      * @param string $application the file that runs it, which gets the directory and the options as JSON
      * @param list<string> $ini arguments of php
      */
@@ -31,6 +31,9 @@ final class Daemon
     ) {
         $this->directory = sys_get_temp_dir() . '/proletarier-' . bin2hex(random_bytes(4));
         mkdir($this->directory, 0700);
+        array_walk_recursive($this->options, function (mixed &$value): void {
+            $value = is_string($value) ? str_replace('%dir%', $this->directory, $value) : $value;
+        });
         $this->options += ['runtime_dir' => $this->directory . '/run', 'retry' => ['delay' => 0.05]];
     }
 
@@ -65,6 +68,11 @@ final class Daemon
     public function arguments(): array
     {
         return [...$this->ini, ...(extension_loaded('proletarier') ? ['-d', 'extension=' . LoadedExtension::file()] : [])];
+    }
+
+    public function option(string $key): mixed
+    {
+        return $this->options[$key] ?? null;
     }
 
     public function pid(): int

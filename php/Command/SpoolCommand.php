@@ -84,6 +84,9 @@ final class SpoolCommand extends ActionCommand
             $screen->json($result);
         } else {
             $screen->say(sprintf('%s handed over, %s left.', number_format($result['sent']), number_format($result['left'])));
+            foreach (array_filter([$result['reason'] ?? null, ...($result['set_aside'] ?? [])]) as $words) {
+                $screen->note($words);
+            }
         }
 
         return match (true) {
@@ -100,8 +103,12 @@ final class SpoolCommand extends ActionCommand
         }
         [$done, $missing] = [0, []];
         foreach ($selection->filters() as $filter) {
-            $found = $spool->request('discard', $filter === [] ? ['all' => true] : $filter)['done'];
+            $result = $spool->request('discard', $filter === [] ? ['all' => true] : $filter);
+            $found = $result['done'];
             $done += $found;
+            if (!$json) {
+                array_map($screen->note(...), $result['set_aside'] ?? []);
+            }
             if ($found === 0 && $filter !== []) {
                 $missing[] = $filter['id'];
             }

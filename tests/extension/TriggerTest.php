@@ -22,6 +22,18 @@ final class TriggerTest extends TestCase
 
     private const UUID7 = '/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/';
 
+    private static string $spool;
+
+    public static function setUpBeforeClass(): void
+    {
+        self::$spool = sys_get_temp_dir() . '/proletarier-' . bin2hex(random_bytes(4));
+    }
+
+    public static function tearDownAfterClass(): void
+    {
+        exec('rm -rf ' . escapeshellarg(self::$spool));
+    }
+
     /**
      * @return array<string, array{\Closure, class-string|null, string}>
      */
@@ -35,7 +47,8 @@ final class TriggerTest extends TestCase
      */
     public function testChecksAsTheDoublesDo(\Closure $trigger, ?string $exception, string $message): void
     {
-        $client = new Client(self::NOWHERE, ['confirm' => 'none']);
+        // What is asked to be accepted goes to the spool.
+        $client = new Client(self::NOWHERE, ['confirm' => 'none', 'spool' => self::$spool, 'timeout' => 0.01]);
         $thrown = null;
         try {
             $id = $trigger($client);

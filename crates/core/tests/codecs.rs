@@ -138,17 +138,22 @@ impl Dice {
         let records: Vec<_> = (0..=self.below(4)).map(|_| self.record()).collect();
         let session = std::array::from_fn(|_| self.roll() as u8);
         let first = self.number().min(u64::MAX - records.len() as u64);
-        let (confirm, synced) = (self.chance(), self.chance());
+        let spooled = self.chance();
+        let (confirm, synced) = (spooled || self.chance(), spooled || self.chance());
         let mut out = Vec::new();
         Publish::begin(&mut out);
         for record in &records {
             assert_eq!(Publish::push(&mut out, |out| out.extend_from_slice(record)), record.len());
         }
-        Publish::seal(&mut out, &session, first, records.len() as u32, confirm, synced);
+        if spooled {
+            Publish::seal_spooled(&mut out, &session, first, records.len() as u32);
+        } else {
+            Publish::seal(&mut out, &session, first, records.len() as u32, confirm, synced);
+        }
         assert!(Publish::records(&out).eq(records.iter().map(|record| &record[..])));
         let out = Bytes::from(out);
         let records = records.into_iter().map(Bytes::from).collect();
-        let batch = Publish { session, first, confirm, synced, records };
+        let batch = Publish { session, first, confirm, synced, spooled, records };
         assert_eq!(ClientFrame::decode(&out), Ok(ClientFrame::Publish(batch)));
         out
     }

@@ -1,9 +1,10 @@
 //! Tests the spool's files: what is appended comes out, whatever was torn, flipped, left behind or done at the same time.
 #![allow(clippy::unwrap_used)]
 
+use proletarier_core::record::Record;
 use proletarier_core::settings::{Permissions, Principal};
 use proletarier_engine::spool::{
-    Circuit, Claim, Entry, Spool, SpoolError, SpoolOptions, Spooled, Unreadable, Wait, events_wait, size,
+    Circuit, Claim, Entry, Spool, SpoolError, SpoolOptions, Spooled, Unreadable, Wait, count, discard, events_wait, list, size,
 };
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -272,6 +273,78 @@ fn a_lock_that_is_never_given_back_stops_nobody_for_long() {
     assert!(matches!(append(&options, 2), Err(SpoolError::Locked(_))));
     drop(lock);
     append(&options, 2).unwrap();
+}
+
+/// All pages of a list; each is looked at before the next is asked for.
+fn list_all(options: &SpoolOptions, limit: usize, id: Option<&str>, mut look: impl FnMut(usize)) -> Vec<u64> {
+    let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = list(options, after, limit, id).unwrap();
+        assert!(page.events.len() <= limit);
+        found.extend(numbers(&page.events));
+        look(pages);
+        pages += 1;
+        let Some(next) = page.next else { return found };
+        after = Some(next.to_string().parse().unwrap());
+    }
+}
+
+/// Appends one event that has an id, `e7` for the number 7.
+fn append_event(options: &SpoolOptions, number: u64) {
+    let id = format!("e{number}");
+    let mut record = Vec::new();
+    Record { id: &id, name: "one", params: b"{}", ..Record::default() }.encode(&mut record);
+    Spool::new(options.clone()).append([Entry { session: &[1; 16], number, record: &record }], false).unwrap();
+}
+
+#[test]
+fn a_list_has_all_pages_in_order_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(dir.path());
+    assert_eq!(list_all(&options, 10, None, |_| {}), [] as [u64; 0], "there is no directory yet");
+    (1..=10).for_each(|number| append_event(&options, number));
+    let mut claim = Claim::take(&options).unwrap().unwrap();
+    let file = claim.next_file().unwrap().unwrap();
+    OpenOptions::new().append(true).create(true).open(events_file(&options)).unwrap().write_all(b"damaged").unwrap();
+    (11..=25).for_each(|number| append_event(&options, number));
+    for limit in [1, 3, 10, 25, 100] {
+        assert_eq!(list_all(&options, limit, None, |_| {}), (1..=25).collect::<Vec<_>>(), "{limit}");
+    }
+    assert_eq!(list_all(&options, 3, Some("e17"), |_| {}), [17]);
+    assert_eq!(list_all(&options, 3, Some("e99"), |_| {}), [] as [u64; 0]);
+    assert_eq!(count(&options).unwrap(), 25);
+    // Drained in between: what is left follows.
+    let mut file = Some(file);
+    let found = list_all(&options, 4, None, |page| {
+        if page == 1 {
+            file.take().unwrap().finish().unwrap();
+        }
+    });
+    assert_eq!(found, (1..=8).chain(11..=25).collect::<Vec<_>>());
+    drop(claim);
+    assert_eq!(numbers(&drain(&options).0), (11..=25).collect::<Vec<_>>());
+}
+
+#[test]
+fn discarding_by_id_leaves_the_others_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(dir.path());
+    assert_eq!(discard(&options, None).unwrap().events, 0);
+    (1..=5).for_each(|number| append_event(&options, number));
+    let before = list(&options, None, 100, None).unwrap().events;
+    OpenOptions::new().append(true).open(events_file(&options)).unwrap().write_all(b"damaged").unwrap();
+    assert_eq!(discard(&options, Some("e9")).unwrap().events, 0);
+    let discarded = discard(&options, Some("e3")).unwrap();
+    assert_eq!((discarded.events, discarded.unreadable[0].bytes), (1, 7));
+    append_event(&options, 6);
+    assert_eq!(list_all(&options, 100, None, |_| {}), [1, 2, 4, 5, 6]);
+    let after = list(&options, None, 100, None).unwrap().events;
+    assert_eq!((&after[1], &after[2]), (&before[1], &before[3]));
+    assert_eq!(discard(&options, None).unwrap().events, 5);
+    assert_eq!(events_wait(&options.dir).unwrap(), Wait::Nothing);
+    append_event(&options, 7);
+    let _claim = Claim::take(&options).unwrap().unwrap();
+    assert!(matches!(discard(&options, None), Err(SpoolError::Busy(_))), "while somebody drains");
 }
 
 #[test]

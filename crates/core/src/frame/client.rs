@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 const FLAG_CONFIRM: u8 = 1;
 const FLAG_SYNCED: u8 = 2;
+const FLAG_SPOOLED: u8 = 4;
 
 /// A batch of events, numbered on from `first`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Publish {
     pub confirm: bool,
     /// Whether it is wanted only when the events are fsynced.
     pub synced: bool,
+    /// Whether they come from a spool: none is refused for what it is, but kept as a dead letter.
+    pub spooled: bool,
     /// The records, not yet looked into.
     pub records: Vec<Bytes>,
 }
@@ -47,6 +50,12 @@ impl Publish {
         out[4..20].copy_from_slice(session);
         out[20..28].copy_from_slice(&first.to_le_bytes());
         out[28..32].copy_from_slice(&count.to_le_bytes());
+    }
+
+    /// The same for events from a spool, which are to be confirmed once they are synced.
+    pub fn seal_spooled(out: &mut [u8], session: &Session, first: u64, count: u32) {
+        Self::seal(out, session, first, count, true, true);
+        out[3] |= FLAG_SPOOLED;
     }
 
     /// The records of a sealed batch, for one who has to send or keep them one by one.
@@ -90,6 +99,7 @@ impl ClientFrame {
             first,
             confirm: flags & FLAG_CONFIRM != 0,
             synced: flags & FLAG_SYNCED != 0,
+            spooled: flags & FLAG_SPOOLED != 0,
             records,
         }))
     }

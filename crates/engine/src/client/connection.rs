@@ -1,5 +1,6 @@
 //! Provides one endpoint's connection in one process: what every client object of that endpoint triggers through.
 
+use super::drainer::Drainer;
 use super::helper::Helper;
 use super::link::{Link, micros};
 use super::{Asked, ClientError, ClientOptions, Confirm, Lost};
@@ -25,7 +26,7 @@ pub(super) fn lock(link: &Mutex<Link>) -> MutexGuard<'_, Link> {
 impl Connection {
     pub fn open(options: &ClientOptions) -> Result<Self, ClientError> {
         let link = Arc::new(Mutex::new(Link::open(options)?));
-        let helper = Helper::start(Arc::clone(&link))
+        let helper = Helper::start(Arc::clone(&link), Drainer::of(options))
             .map_err(|error| ClientError::Connect { endpoint: options.endpoint.clone(), reason: error.to_string() })?;
         Ok(Self { link, helper, closed: AtomicBool::new(false) })
     }

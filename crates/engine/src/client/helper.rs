@@ -2,9 +2,11 @@
 //! nothing depends on another call. It holds no PHP state, blocks every signal, and sleeps without a wake-up while there is nothing to do.
 
 use super::connection::lock;
+use super::drainer::Drainer;
 use super::link::Link;
 use crate::clock;
 use crate::signals::{drain, pipe, ring, spawn_quiet};
+use crate::spool::{SendError, SpoolError};
 use crate::transport::{Source, wait};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,10 +33,10 @@ struct Shared {
 
 impl Helper {
     /// Starts the helper of `link`.
-    pub fn start(link: Arc<Mutex<Link>>) -> std::io::Result<Self> {
+    pub fn start(link: Arc<Mutex<Link>>, drainer: Option<Drainer>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared { asleep: AtomicBool::new(false), stopping: AtomicBool::new(false), wake: pipe()? });
         let of_thread = Arc::clone(&shared);
-        let thread = spawn_quiet(move || of_thread.run(&link))?;
+        let thread = spawn_quiet(move || of_thread.run(&link, drainer))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
@@ -58,10 +60,20 @@ impl Helper {
 }
 
 impl Shared {
-    fn run(&self, link: &Mutex<Link>) {
+    fn run(&self, link: &Mutex<Link>, mut drainer: Option<Drainer>) {
+        self.serve(link, &mut drainer);
+        if let Some(drainer) = drainer {
+            drainer.stop();
+        }
+    }
+
+    fn serve(&self, link: &Mutex<Link>, drainer: &mut Option<Drainer>) {
         let mut idle = false;
         while !self.stopping.load(Ordering::Acquire) {
-            let (edges, timeout) = self.step(&mut lock(link), idle);
+            let mut locked = lock(link);
+            let again = drainer.as_mut().and_then(|drainer| drain_spool(&mut locked, drainer));
+            let (edges, timeout) = self.step(&mut locked, idle, again);
+            drop(locked);
             let Some([frames, connections]) = edges else { return };
             let sources = [Source::Edge(frames), Source::Edge(connections), Source::Descriptor(self.wake.0.as_fd())];
             let [told, connected, woken] = wait(sources, timeout);
@@ -72,8 +84,8 @@ impl Shared {
         }
     }
 
-    /// Does what there is to do; what to wait for, and how long. `idle`: nothing happened since the last step.
-    fn step(&self, link: &mut Link, idle: bool) -> (Option<[RawFd; 2]>, Option<Duration>) {
+    /// Does what there is to do; what to wait for, and how long. `idle`: nothing happened since the last step. `again`: at most so long.
+    fn step(&self, link: &mut Link, idle: bool, again: Option<Duration>) -> (Option<[RawFd; 2]>, Option<Duration>) {
         link.receive();
         let now = clock::mono().0;
         link.give_up(now);
@@ -85,6 +97,7 @@ impl Shared {
             Some(_) if link.batches.is_gathering() => Some(GATHER),
             // Awaited batches are their callers' to give up: do not spin on one that is overdue.
             Some(overdue) => Some(Duration::from_micros(overdue.saturating_sub(now)).max(Duration::from_millis(1))),
+            None if idle && again.is_some() => again,
             None if idle => {
                 self.asleep.store(true, Ordering::Relaxed);
                 None
@@ -93,4 +106,31 @@ impl Shared {
         };
         (link.edges(), timeout)
     }
+}
+
+/// Lets the spool be drained where that is this process's to do; when to ask again.
+fn drain_spool(link: &mut Link, drainer: &mut Drainer) -> Option<Duration> {
+    if let Some(sent) = drainer.ended() {
+        sent.unreadable.iter().for_each(|unreadable| link.notices.add(unreadable.to_string()));
+        if sent.too_large > 0 {
+            let count = sent.too_large;
+            link.notices.add(format!(
+                "{count} events in the spool are larger than the broker takes, and were set aside in its directory damaged"
+            ));
+        }
+        if let Some(SendError::Spool(error)) = sent.stopped
+            && !matches!(error, SpoolError::Busy(_))
+        {
+            link.notices.tell(error.to_string());
+        }
+    }
+    if !link.may_drain() {
+        return None;
+    }
+    match drainer.due_in(clock::mono().0) {
+        Some(0) => drainer.start(),
+        Some(later) => return Some(Duration::from_micros(later)),
+        None => {}
+    }
+    Some(LINGER)
 }

@@ -103,6 +103,11 @@ impl Link {
         self.outlet.is_some()
     }
 
+    /// Whether the spool has events for a broker that is there.
+    pub fn may_drain(&mut self) -> bool {
+        self.state.trusted && self.outlet.as_mut().is_some_and(Outlet::has_events)
+    }
+
     /// How many events went to the spool.
     pub fn spooled(&self) -> u64 {
         self.outlet.as_ref().map_or(0, |outlet| outlet.spooled)
@@ -170,6 +175,9 @@ impl Link {
             let (again, held) =
                 (std::mem::replace(&mut self.state.connected, true), std::mem::replace(&mut self.state.holding, false));
             self.state.queued = false;
+            if let Some(outlet) = &mut self.outlet {
+                outlet.connected();
+            }
             // Connected again: what was unconfirmed may be lost with the connection, or with the broker. One that has it already drops the copy.
             if again || held {
                 self.send_again();
@@ -281,8 +289,10 @@ impl Link {
     /// The caller of this event has waited long enough: it goes to the spool, or its caller is told that it is nowhere.
     pub fn withdraw(&mut self, number: u64, asked: Asked) -> Result<(), ClientError> {
         let unavailable = self.unavailable();
-        let Some(event) = self.batches.withdraw(number, &unavailable.to_string()) else { return Err(unavailable) };
-        // Those of its batch come before it.
+        // What was triggered before it goes before it.
+        let reason = unavailable.to_string();
+        self.batches.give_up(&reason);
+        let Some(event) = self.batches.withdraw(number, &reason) else { return Err(unavailable) };
         self.spool_given_up();
         self.hold();
         self.spool_one(event, asked).unwrap_or(Err(unavailable))

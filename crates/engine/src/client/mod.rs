@@ -6,6 +6,7 @@
 
 mod batches;
 mod connection;
+mod drainer;
 mod helper;
 mod link;
 mod notices;

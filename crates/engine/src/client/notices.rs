@@ -29,6 +29,12 @@ impl Notices {
         }
     }
 
+    /// Takes in what is to be told in any case.
+    pub fn add(&mut self, words: String) {
+        self.0.push(words);
+        LOST.store(true, Ordering::Relaxed);
+    }
+
     /// What is to be told since the last call.
     pub fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.0)

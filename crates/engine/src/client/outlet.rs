@@ -15,6 +15,8 @@ pub(super) struct Outlet {
     circuit: Circuit,
     /// This process has put events there that may be there still.
     undrained: bool,
+    /// The broker is there, and what others have spooled before is to be looked for.
+    look: bool,
     /// How many events this link has spooled.
     pub spooled: u64,
     /// When this link waited in vain: monotonic, microseconds.
@@ -24,7 +26,7 @@ pub(super) struct Outlet {
 impl Outlet {
     pub fn new(options: SpoolOptions) -> Self {
         let circuit = Circuit::new(options.clone());
-        Self { spool: Spool::new(options), circuit, undrained: false, spooled: 0, in_vain_at: None }
+        Self { spool: Spool::new(options), circuit, undrained: false, look: false, spooled: 0, in_vain_at: None }
     }
 
     /// Spools events of a session, all or none.
@@ -42,6 +44,15 @@ impl Outlet {
     pub fn is_undrained(&mut self) -> bool {
         self.undrained = self.undrained && events_wait(&self.spool.options().dir).is_ok_and(|wait| wait == Wait::Events);
         self.undrained
+    }
+
+    /// Whether there is something to drain, as far as this process has a reason to look.
+    pub fn has_events(&mut self) -> bool {
+        (self.look || self.undrained) && {
+            let waits = events_wait(&self.spool.options().dir).is_ok_and(|wait| wait == Wait::Events);
+            (self.look, self.undrained) = (waits, self.undrained && waits);
+            waits
+        }
     }
 
     /// Whether a wait for the broker is known to be in vain.
@@ -64,9 +75,14 @@ impl Outlet {
         }
     }
 
+    /// Somebody is there: a wait is worth a try, unless others say that it is not.
+    pub fn connected(&mut self) {
+        self.in_vain_at = None;
+    }
+
     /// The broker is there.
     pub fn found_broker(&mut self) {
-        self.in_vain_at = None;
+        self.look = true;
         if self.circuit.is_tripped() {
             self.circuit.close();
         }

@@ -38,14 +38,12 @@ impl Claim {
     /// # Errors
     /// When it can't be had. One of another version is told of once, and passed over from then on.
     pub fn next_file(&mut self) -> Result<Option<Draining>, SpoolError> {
-        let files = draining(&self.options.dir).map_err(|error| SpoolError::io("read", &self.options.dir, error))?;
+        let files = self.draining()?;
         let oldest = files.iter().find(|(_, path)| !self.foreign.contains(path));
         let path = match oldest {
             Some((_, path)) => path.clone(),
             None => {
-                // Numbers are times, so that a name comes once: what is set aside of a file is named after it.
-                let after = files.last().map_or(0, |(number, _)| number + 1);
-                let path = draining_path(&self.options.dir, clock::wall().0.max(after));
+                let path = self.new_path(&files);
                 if !self.rename_to(&path)? {
                     return Ok(None);
                 }
@@ -57,6 +55,26 @@ impl Claim {
             self.foreign.push(path);
         }
         opened.map(Some)
+    }
+
+    /// All files that there are, the oldest first, none of them in the writers' reach.
+    ///
+    /// # Errors
+    /// When they can't be had.
+    pub(super) fn all_files(&mut self) -> Result<Vec<PathBuf>, SpoolError> {
+        let files = self.draining()?;
+        self.rename_to(&self.new_path(&files))?;
+        Ok(self.draining()?.into_iter().map(|(_, path)| path).collect())
+    }
+
+    fn draining(&self) -> Result<Vec<(u64, PathBuf)>, SpoolError> {
+        draining(&self.options.dir).map_err(|error| SpoolError::io("read", &self.options.dir, error))
+    }
+
+    /// A name behind these. Numbers are times, so that a name comes once: what is set aside of a file is named after it.
+    fn new_path(&self, files: &[(u64, PathBuf)]) -> PathBuf {
+        let after = files.last().map_or(0, |(number, _)| number + 1);
+        draining_path(&self.options.dir, clock::wall().0.max(after))
     }
 
     /// Renames the file that is appended to, under its lock; whether there was one.
@@ -128,6 +146,16 @@ impl Draining {
         self.offset >= self.length
     }
 
+    /// Where reading goes on.
+    pub(super) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Passes over what is before a place where reading went on before.
+    pub(super) fn skip_to(&mut self, offset: u64) {
+        self.offset = self.offset.max(offset);
+    }
+
     /// Bytes not read yet.
     #[must_use]
     pub const fn left(&self) -> u64 {
@@ -139,12 +167,17 @@ impl Draining {
     /// # Errors
     /// When the file can't be read.
     pub fn slice(&mut self, most: usize) -> Result<Vec<Spooled>, SpoolError> {
+        self.some(most, usize::MAX)
+    }
+
+    /// The same, and `count` events at most.
+    pub(super) fn some(&mut self, most: usize, count: usize) -> Result<Vec<Spooled>, SpoolError> {
         let mut events = Vec::new();
         let mut wanted = most.max(HEADER);
         while !self.is_read() {
             let bytes = self.read(wanted)?;
             let mut at = 0;
-            loop {
+            while events.len() < count {
                 let left = self.left() - at as u64;
                 match bytes.get(at..).filter(|rest| !rest.is_empty()).map(|rest| format::look(rest, left)) {
                     None => break,
@@ -178,6 +211,11 @@ impl Draining {
         Ok(bytes)
     }
 
+    /// Sets aside what could not be read. Tells of it.
+    pub(super) fn set_aside(&self) -> Result<Option<Unreadable>, SpoolError> {
+        damaged::set_aside(&self.path, &self.file, &self.damaged)
+    }
+
     fn note_damaged(&mut self, from: u64, length: u64) {
         match self.damaged.last_mut() {
             Some((before, so_far)) if *before + *so_far == from => *so_far += length,
@@ -190,7 +228,7 @@ impl Draining {
     /// # Errors
     /// When it could not be set aside, or the file not be removed: then it is drained again, and its events are known as copies.
     pub fn finish(self) -> Result<Option<Unreadable>, SpoolError> {
-        let unreadable = damaged::set_aside(&self.path, &self.file, &self.damaged)?;
+        let unreadable = self.set_aside()?;
         std::fs::remove_file(&self.path).map_err(|error| SpoolError::io("remove", &self.path, error))?;
         Ok(unreadable)
     }

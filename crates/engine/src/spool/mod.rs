@@ -16,8 +16,11 @@ mod circuit;
 mod claim;
 mod damaged;
 mod directory;
+mod discard;
 mod format;
+mod list;
 mod lock;
+mod send;
 
 pub use append::{Entry, Spool};
 pub use circuit::Circuit;
@@ -25,7 +28,10 @@ pub use claim::{Claim, Draining};
 pub use damaged::Unreadable;
 pub(crate) use directory::whose;
 pub use directory::{Wait, events_wait, prepare, size};
+pub use discard::{Discarded, discard};
 pub use format::Spooled;
+pub use list::{Cursor, Page, count, list};
+pub use send::{SendError, Sent, Target, send};
 
 use proletarier_core::settings::{self, ClientSettings, Permissions};
 use std::path::{Path, PathBuf};
@@ -87,6 +93,9 @@ pub enum SpoolError {
     /// Somebody held its lock for too long.
     #[error("the lock of the spool file {0} was not to be had: a process that holds it is stopped or stuck")]
     Locked(String),
+    /// Another process drains.
+    #[error("another process drains the spool {0} just now, as the daemon of this machine does by itself")]
+    Busy(String),
     /// What the system said.
     #[error("can't {what} {path}: {error}")]
     Io {

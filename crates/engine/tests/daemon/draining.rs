@@ -1,15 +1,16 @@
 //! The way back from the spool: the daemon drains it.
 
-use crate::support::{Lab, trigger, until_true, within};
+use crate::support::{Lab, free_port, trigger, until_true, within};
 use proletarier_core::record::Record;
 use proletarier_engine::client::Confirm;
-use proletarier_engine::spool::{Circuit, Entry, Spool, size};
+use proletarier_engine::spool::{self, Circuit, Entry, Spool, Target, size};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs::{self, Permissions, set_permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 const BOTH: [&str; 2] = ["one", "all"];
@@ -106,6 +107,73 @@ fn spool_many(lab: &Lab, count: u64) -> HashSet<String> {
     let entries = records.iter().map(|(session, number, record)| Entry { session, number: *number, record });
     Spool::new(lab.spool().unwrap()).append(entries, false).unwrap();
     ids
+}
+
+/// A daemon that clients reach by TCP, and which drains no spool; where it is.
+fn elsewhere(lab: Lab) -> (Lab, String) {
+    let endpoint = format!("tcp://127.0.0.1:{}", free_port());
+    (lab.set("broker.bind", &endpoint[..]).set("client.spool", false), endpoint)
+}
+
+#[test]
+fn clients_of_a_broker_elsewhere_drain_their_machines_spool() {
+    let (lab, endpoint) = elsewhere(Lab::new().spooling());
+    let flood = |confirm, count: usize, sleep: usize| {
+        let options = json!({ "connect": endpoint, "timeout": 0.5 });
+        lab.flood_with(&options, &json!({ "confirm": confirm, "name": "one", "count": count, "sleep": sleep }))
+    };
+    let mut clients = [flood("accepted", 300, 0), flood("deferred", 300, 0)];
+    let mut ids: HashSet<String> = clients.iter_mut().flat_map(|client| client.finish_well()).collect();
+    assert_eq!(ids.len(), 600);
+    // It has spooled too, and lives on.
+    let alive = flood("deferred", 20, 600);
+    until_true("triggered", || alive.told().triggered.len() == 20);
+    ids.extend(alive.told().triggered);
+    let _daemon = lab.daemon();
+    let other = flood("accepted", 5, 600);
+    until_true("triggered", || other.told().triggered.len() == 5);
+    ids.extend(other.told().triggered);
+    lab.wait_handled(2 * 625);
+    wait_drained(&lab);
+    lab.wait_idle();
+    lab.assert_handled_once(&ids, &BOTH);
+}
+
+#[test]
+fn sent_by_hand_what_is_spooled_is_handled_once_and_what_is_left_is_counted() {
+    let (lab, endpoint) = elsewhere(Lab::new().spooling());
+    let lab = lab.set("broker.max_message_size", 2_000);
+    let target = Target { endpoint, broker_key: None, timeout: Duration::from_millis(300) };
+    let ids = spool_many(&lab, 2_000);
+    let options = lab.spool().unwrap();
+    let go = AtomicBool::new(false);
+    let sent = spool::send(&options, &target, &go);
+    assert!(sent.events == 0 && sent.stopped.unwrap().to_string().contains("no broker answered at tcp://"));
+    assert_eq!(spool::count(&options).unwrap(), 2_000);
+
+    spool_old(&lab, 90_001, "old", 8, "{}");
+    spool_old(&lab, 90_002, "large", 0, &json!({ "text": "x".repeat(3_000) }).to_string());
+    spool_old(&lab, 90_003, "huge", 0, &json!({ "text": "x".repeat(300_000) }).to_string());
+    let daemon = lab.daemon();
+    let copy = lab.path("copy");
+    fs::copy(events_file(&lab), &copy).unwrap();
+    let sent = spool::send(&options, &Target { timeout: Duration::from_secs(10), ..target.clone() }, &go);
+    assert!(sent.stopped.is_none(), "{sent:?}");
+    assert_eq!((sent.events, sent.too_large), (2_002, 1));
+    assert_eq!(spool::count(&options).unwrap(), 0);
+    let aside = fs::read_dir(options.dir.join("damaged")).unwrap().flatten().next().unwrap();
+    assert!(aside.metadata().unwrap().len() > 300_000, "nothing is dropped");
+    // Copies are copies here, too.
+    fs::rename(copy, events_file(&lab)).unwrap();
+    let sent = spool::send(&options, &Target { timeout: Duration::from_secs(10), ..target }, &go);
+    assert!(sent.stopped.is_none(), "{sent:?}");
+    lab.wait_handled(4_000);
+    lab.wait_idle();
+    lab.assert_handled_once(&ids, &BOTH);
+    let failed = lab.ask(&json!({ "command": "failed" })).unwrap();
+    let kinds: Vec<_> = failed["letters"].as_array().unwrap().iter().map(|letter| letter["kind"].clone()).collect();
+    assert_eq!(kinds, ["stale_spool", "too_large"]);
+    assert_eq!(daemon.processes().len(), 5, "no frame cost anybody the connection, or more");
 }
 
 #[test]

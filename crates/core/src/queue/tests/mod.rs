@@ -57,7 +57,7 @@ fn record(id: &str, name: &str) -> Bytes {
 }
 
 fn batch(first: u64, records: impl IntoIterator<Item = Bytes>) -> Publish {
-    Publish { session: [7; 16], first, confirm: true, synced: false, records: records.into_iter().collect() }
+    Publish { session: [7; 16], first, confirm: true, synced: false, spooled: false, records: records.into_iter().collect() }
 }
 
 fn thrown() -> Failure {

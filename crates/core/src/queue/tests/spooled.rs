@@ -85,6 +85,20 @@ fn what_is_refused_elsewhere_is_a_dead_letter() {
 }
 
 #[test]
+fn what_comes_from_a_spool_elsewhere_is_refused_for_overload_only() {
+    let mut rig = rig();
+    rig.queue = Queue::new(Rules { retry: policy(3), max_message: 1000 }).with_limits(Limits { waiting: 2, ..Limits::default() });
+    let delayed = encoded(&Record { triggered_at: 1, delay: Some(60 * SECOND), ..named("late", "x") });
+    let records = [event(&rig, "1", 0), delayed, Bytes::from_static(b"no record"), event(&rig, "2", 0), event(&rig, "3", 0)];
+    let confirmation = rig.publish_batch(Publish { spooled: true, synced: true, ..batch(1, records) });
+    let refused: Vec<_> = confirmation.exceptions.iter().map(|exception| (exception.number, exception.code)).collect();
+    assert_eq!(refused, [(5, RejectCode::Overloaded)]);
+    let kinds: Vec<_> = rig.dead().iter().map(|letter| letter.reason().unwrap().kind).collect();
+    assert_eq!(kinds, [FailureKind::StaleSpool, FailureKind::Malformed]);
+    assert_eq!(rig.backlog.counts().pending, 2);
+}
+
+#[test]
 fn a_delay_counts_from_when_it_was_spooled() {
     let mut rig = rig();
     let delayed = |id| encoded(&Record { triggered_at: rig.now.wall.0, delay: Some(60 * SECOND), ..named(id, "x") });
