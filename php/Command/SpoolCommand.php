@@ -85,6 +85,16 @@ final class SpoolCommand extends ActionCommand
         } else {
             $screen->say(sprintf('%s handed over, %s left.', number_format($result['sent']), number_format($result['left'])));
         }
+        if (($result['reason'] ?? null) !== null) {
+            $screen->note(Screen::line($result['reason']));
+        }
+        if (($result['too_large'] ?? 0) > 0) {
+            $screen->note(sprintf(
+                '%s larger than broker.max_message_size, and set aside in the directory damaged of the spool.',
+                number_format($result['too_large']) . ($result['too_large'] === 1 ? ' is' : ' are')
+            ));
+        }
+        self::tellSetAside($result, $screen);
 
         return match (true) {
             $result['left'] > 0 => 1,
@@ -100,7 +110,9 @@ final class SpoolCommand extends ActionCommand
         }
         [$done, $missing] = [0, []];
         foreach ($selection->filters() as $filter) {
-            $found = $spool->request('discard', $filter === [] ? ['all' => true] : $filter)['done'];
+            $result = $spool->request('discard', $filter === [] ? ['all' => true] : $filter);
+            self::tellSetAside($result, $screen);
+            $found = $result['done'];
             $done += $found;
             if ($found === 0 && $filter !== []) {
                 $missing[] = $filter['id'];
@@ -108,5 +120,17 @@ final class SpoolCommand extends ActionCommand
         }
 
         return Change::tell($screen, ['done' => $done, 'running' => 0, 'missing' => $missing], 'discarded', self::NOUNS, $json);
+    }
+
+    /**
+     * What could not be read, and where it is now.
+     *
+     * @param array<string, mixed> $result
+     */
+    private static function tellSetAside(array $result, Screen $screen): void
+    {
+        foreach ($result['set_aside'] ?? [] as $words) {
+            $screen->note(Screen::line($words));
+        }
     }
 }

@@ -27,8 +27,10 @@ final class CommandTest extends TestCase
         $options = ['worker' => ['pool_size' => 2], 'retry' => ['max_attempts' => 1], 'store' => $this->store];
         $this->daemon = (new Daemon($options))->start();
         file_put_contents($this->daemon->directory . '/config.php', sprintf(
-            "<?php\nreturn ['runtime_dir' => %s, 'client' => ['timeout' => 5]];\n",
+            "<?php\nreturn ['runtime_dir' => %s, 'state_dir' => %s, 'client' => ['timeout' => 5, 'spool' => true]];\n",
             var_export($this->daemon->directory . '/run', true),
+            // Not the daemon's, which thus leaves the spool to the command.
+            var_export($this->daemon->directory . '/state', true),
         ));
     }
 
@@ -274,6 +276,30 @@ final class CommandTest extends TestCase
         $this->expectException(Rejected::class);
         $this->expectExceptionMessage('the daemon refused the request: ');
         \proletarier_control(['command' => 'statsu'], ['runtime_dir' => $this->daemon->directory . '/run']);
+    }
+
+    public function testWhatNoDaemonTookIsSeenAndHandedOver(): void
+    {
+        $this->daemon->stop();
+        foreach (['first', 'second', 'third'] as $id) {
+            $process = $this->command('trigger', 'one', '{"n": "ü"}', "--id=$id");
+            self::assertSame([0, "$id\n"], [$process->status, $process->output], $process->errors);
+            self::assertStringContainsString('the event is in the spool', $process->errors);
+        }
+        self::assertSame(['first', 'second', 'third'], array_column($this->json('spool', '--json'), 'id'));
+        self::assertSame(['first'], array_column($this->json('spool', '--json', '--limit=1'), 'id'));
+        self::assertStringContainsString('"n": "ü"', $this->command('spool', 'show', 'second')->output);
+
+        $discarded = $this->command('spool', 'discard', 'second', 'fourth');
+        self::assertSame([2, "1 event discarded.\n"], [$discarded->status, $discarded->output], $discarded->errors);
+        self::assertSame(1, $this->command('spool', 'drain')->status);
+
+        $this->daemon->start();
+        $drained = $this->command('spool', 'drain');
+        self::assertSame([0, "2 handed over, 0 left.\n", ''], [$drained->status, $drained->output, $drained->errors]);
+        self::assertEqualsCanonicalizing(['first', 'third'], array_column($this->daemon->awaitHandled(2), 'id'));
+        self::assertSame(2, $this->command('spool', 'drain')->status, 'nothing is left');
+        self::assertSame("There are no spooled events.\n", $this->command('spool')->errors);
     }
 
     public function testNoDaemon(): void
