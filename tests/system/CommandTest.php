@@ -26,12 +26,19 @@ final class CommandTest extends TestCase
         // What fails is dead at once.
         $options = ['worker' => ['pool_size' => 2], 'retry' => ['max_attempts' => 1], 'store' => $this->store];
         $this->daemon = (new Daemon($options))->start();
-        file_put_contents($this->daemon->directory . '/config.php', sprintf(
-            "<?php\nreturn ['runtime_dir' => %s, 'state_dir' => %s, 'client' => ['timeout' => 5, 'spool' => true]];\n",
-            var_export($this->daemon->directory . '/run', true),
+        $this->configure(5);
+    }
+
+    /** Writes the commands' configuration, with the seconds that a client waits for a broker. */
+    private function configure(float $timeout): void
+    {
+        $settings = [
+            'runtime_dir' => $this->daemon->directory . '/run',
             // Not the daemon's, which thus leaves the spool to the command.
-            var_export($this->daemon->directory . '/state', true),
-        ));
+            'state_dir' => $this->daemon->directory . '/state',
+            'client' => ['timeout' => $timeout],
+        ];
+        file_put_contents($this->daemon->directory . '/config.php', '<?php return ' . var_export($settings, true) . ';');
     }
 
     protected function tearDown(): void
@@ -281,6 +288,7 @@ final class CommandTest extends TestCase
     public function testWhatNoDaemonTookIsSeenAndHandedOver(): void
     {
         $this->daemon->stop();
+        $this->configure(0.1);
         foreach (['first', 'second', 'third'] as $id) {
             $process = $this->command('trigger', 'one', '{"n": "ü"}', "--id=$id");
             self::assertSame([0, "$id\n"], [$process->status, $process->output], $process->errors);
