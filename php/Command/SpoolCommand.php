@@ -84,10 +84,17 @@ final class SpoolCommand extends ActionCommand
             $screen->json($result);
         } else {
             $screen->say(sprintf('%s handed over, %s left.', number_format($result['sent']), number_format($result['left'])));
-            foreach (array_filter([$result['reason'] ?? null, ...($result['set_aside'] ?? [])]) as $words) {
-                $screen->note($words);
-            }
         }
+        if (($result['reason'] ?? null) !== null) {
+            $screen->note(Screen::line($result['reason']));
+        }
+        if (($result['too_large'] ?? 0) > 0) {
+            $screen->note(sprintf(
+                '%s larger than broker.max_message_size, and set aside in the directory damaged of the spool.',
+                number_format($result['too_large']) . ($result['too_large'] === 1 ? ' is' : ' are')
+            ));
+        }
+        self::tellSetAside($result, $screen);
 
         return match (true) {
             $result['left'] > 0 => 1,
@@ -104,16 +111,26 @@ final class SpoolCommand extends ActionCommand
         [$done, $missing] = [0, []];
         foreach ($selection->filters() as $filter) {
             $result = $spool->request('discard', $filter === [] ? ['all' => true] : $filter);
+            self::tellSetAside($result, $screen);
             $found = $result['done'];
             $done += $found;
-            if (!$json) {
-                array_map($screen->note(...), $result['set_aside'] ?? []);
-            }
             if ($found === 0 && $filter !== []) {
                 $missing[] = $filter['id'];
             }
         }
 
         return Change::tell($screen, ['done' => $done, 'running' => 0, 'missing' => $missing], 'discarded', self::NOUNS, $json);
+    }
+
+    /**
+     * What could not be read, and where it is now.
+     *
+     * @param array<string, mixed> $result
+     */
+    private static function tellSetAside(array $result, Screen $screen): void
+    {
+        foreach ($result['set_aside'] ?? [] as $words) {
+            $screen->note(Screen::line($words));
+        }
     }
 }

@@ -39,7 +39,13 @@ final class FakeSpool
 
         return match ($action) {
             'list' => $this->page($options),
-            'drain' => ['sent' => count($this->records) - $this->stays, 'left' => $this->stays],
+            'drain' => [
+                'sent' => count($this->records) - $this->stays,
+                'left' => $this->stays,
+                'reason' => $this->stays > 0 ? 'no broker answered' : null,
+                'too_large' => $this->stays,
+                'set_aside' => $this->stays > 0 ? ['9 bytes could not be read'] : [],
+            ],
             'discard' => $this->discard($options),
         };
     }
@@ -59,6 +65,6 @@ final class FakeSpool
         $before = count($this->records);
         $this->records = array_filter($this->records, static fn (array $record) => !($options['all'] ?? false) && $record['id'] !== $options['id']);
 
-        return ['done' => $before - count($this->records)];
+        return ['done' => $before - count($this->records), 'set_aside' => []];
     }
 }

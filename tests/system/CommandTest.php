@@ -26,10 +26,19 @@ final class CommandTest extends TestCase
         // What fails is dead at once.
         $options = ['worker' => ['pool_size' => 2], 'retry' => ['max_attempts' => 1], 'store' => $this->store];
         $this->daemon = (new Daemon($options))->start();
-        file_put_contents($this->daemon->directory . '/config.php', sprintf(
-            "<?php\nreturn ['runtime_dir' => %s, 'client' => ['timeout' => 5]];\n",
-            var_export($this->daemon->directory . '/run', true),
-        ));
+        $this->configure(5);
+    }
+
+    /** Writes the commands' configuration, with the seconds that a client waits for a broker. */
+    private function configure(float $timeout): void
+    {
+        $settings = [
+            'runtime_dir' => $this->daemon->directory . '/run',
+            // Not the daemon's, which thus leaves the spool to the command.
+            'state_dir' => $this->daemon->directory . '/state',
+            'client' => ['timeout' => $timeout],
+        ];
+        file_put_contents($this->daemon->directory . '/config.php', '<?php return ' . var_export($settings, true) . ';');
     }
 
     protected function tearDown(): void
@@ -274,6 +283,31 @@ final class CommandTest extends TestCase
         $this->expectException(Rejected::class);
         $this->expectExceptionMessage('the daemon refused the request: ');
         \proletarier_control(['command' => 'statsu'], ['runtime_dir' => $this->daemon->directory . '/run']);
+    }
+
+    public function testWhatNoDaemonTookIsSeenAndHandedOver(): void
+    {
+        $this->daemon->stop();
+        $this->configure(0.1);
+        foreach (['first', 'second', 'third'] as $id) {
+            $process = $this->command('trigger', 'one', '{"n": "ü"}', "--id=$id");
+            self::assertSame([0, "$id\n"], [$process->status, $process->output], $process->errors);
+            self::assertStringContainsString('the event is in the spool', $process->errors);
+        }
+        self::assertSame(['first', 'second', 'third'], array_column($this->json('spool', '--json'), 'id'));
+        self::assertSame(['first'], array_column($this->json('spool', '--json', '--limit=1'), 'id'));
+        self::assertStringContainsString('"n": "ü"', $this->command('spool', 'show', 'second')->output);
+
+        $discarded = $this->command('spool', 'discard', 'second', 'fourth');
+        self::assertSame([2, "1 event discarded.\n"], [$discarded->status, $discarded->output], $discarded->errors);
+        self::assertSame(1, $this->command('spool', 'drain')->status);
+
+        $this->daemon->start();
+        $drained = $this->command('spool', 'drain');
+        self::assertSame([0, "2 handed over, 0 left.\n", ''], [$drained->status, $drained->output, $drained->errors]);
+        self::assertEqualsCanonicalizing(['first', 'third'], array_column($this->daemon->awaitHandled(2), 'id'));
+        self::assertSame(2, $this->command('spool', 'drain')->status, 'nothing is left');
+        self::assertSame("There are no spooled events.\n", $this->command('spool')->errors);
     }
 
     public function testNoDaemon(): void

@@ -58,13 +58,19 @@ final class SpoolCommandTest extends TestCase
 
         $this->spool = new FakeSpool([]);
         self::assertSame(2, $this->spool(['action' => 'drain', '--json' => true]));
-        self::assertSame('{"sent":0,"left":0}' . "\n", $this->tester->getDisplay());
+        self::assertSame(['sent' => 0, 'left' => 0], array_slice(json_decode($this->tester->getDisplay(), true), 0, 2));
     }
 
     public function testWhatIsLeftIsAFailure(): void
     {
         self::assertSame(1, $this->spool(['action' => 'drain'], stays: 2));
         self::assertSame("1 handed over, 2 left.\n", $this->tester->getDisplay());
+        self::assertSame(
+            "no broker answered\n"
+            . "2 are larger than broker.max_message_size, and set aside in the directory damaged of the spool.\n"
+            . "9 bytes could not be read\n",
+            $this->tester->getErrorOutput()
+        );
     }
 
     public function testDiscards(): void
