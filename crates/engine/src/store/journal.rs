@@ -103,6 +103,8 @@ impl Journal {
         });
         summary.letters.retain(|letter| !is_over(letter.sequence));
         summary.uniques.retain(|(sequence, _)| !is_over(*sequence));
+        let others = summary.letters.len() + summary.parked.iter().map(Vec::len).sum::<usize>();
+        last.in_line = last.live.saturating_sub(others as u32);
         last.marks = std::mem::take(&mut summary.marks);
         summary.marks.clone_from(&last.marks);
         let number = last.number;

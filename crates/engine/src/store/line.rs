@@ -14,6 +14,8 @@ use std::io::Result;
 const FRONT: usize = 16 << 20;
 /// Read on when there are fewer in memory than are asked for, until there are so many bytes more.
 const READ: usize = 1 << 20;
+/// The journal is read on by so many bytes at once, whatever is found in them: who asks for more asks again.
+const STEP: u64 = 4 << 20;
 
 /// The line.
 #[derive(Default)]
@@ -70,6 +72,7 @@ impl Line {
     /// Reads on where the front is short of `count`.
     pub fn read_on(&mut self, count: usize, segments: &VecDeque<Segment>, clocks: &Clocks) -> Result<()> {
         let enough = self.bytes + READ;
+        let mut left = STEP;
         while let Some((number, offset)) = self.rest.filter(|_| self.front.len() < count || self.bytes < enough.min(FRONT)) {
             let at = segments.partition_point(|segment| segment.number < number);
             let Some(segment) = segments.get(at) else {
@@ -78,26 +81,29 @@ impl Line {
             };
             // A segment that is over is gone.
             let offset = if segment.number == number { u64::from(offset) } else { BEGIN };
-            let end = self.read_segment(segment, offset, enough, clocks)?;
+            let end = self.read_segment(segment, offset, enough, left, clocks)?;
+            if segment.in_line > 0 {
+                left = left.saturating_sub(end - offset);
+            }
             self.rest = match segments.get(at + 1) {
                 _ if end < segment.end => Some((segment.number, end as u32)),
                 Some(next) => Some((next.number, BEGIN as u32)),
                 None => None,
             };
-            if self.bytes >= enough {
+            if self.bytes >= enough || left == 0 {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Takes in what waits in a segment from `offset` on; where it stopped.
-    fn read_segment(&mut self, segment: &Segment, offset: u64, enough: usize, clocks: &Clocks) -> Result<u64> {
-        if segment.live == 0 {
+    /// Takes in what waits in a segment from `offset` on, within `most` bytes; where it stopped.
+    fn read_segment(&mut self, segment: &Segment, offset: u64, enough: usize, most: u64, clocks: &Clocks) -> Result<u64> {
+        if segment.live == 0 || segment.in_line == 0 {
             return Ok(segment.end);
         }
         let mut reader = Reader::new(&*segment.file, segment.number, offset, segment.end);
-        while self.bytes < enough {
+        while self.bytes < enough && reader.position < offset + most {
             let Some(found) = reader.next()? else { return Ok(segment.end) };
             let Found::Frame { body, .. } = found else { continue };
             match Entry::decode(&body, clocks) {

@@ -193,6 +193,8 @@ pub fn open(disk: Arc<dyn Disk>, id: u64, now: Now, threaded: bool) -> std::resu
     for (segment, read) in segments.iter_mut().zip(&mut reads) {
         take_in(&mut store, &*disk, segment, read, &mut found)?;
     }
+    // What an opening before has written it may not have synced: a copy of it that comes again, to be synced, is known and not kept again.
+    store.journal.unsynced = segments.iter().map(|segment| Arc::clone(&segment.file)).collect();
     store.journal.segments = segments;
     // What was torn at its end is not written to any more. Where there is no room for a segment of its own, that is looked for later.
     let _ = store.roll(0)?;
@@ -356,7 +358,7 @@ fn settle_all(reads: &mut [Read]) -> VecDeque<Segment> {
 }
 
 /// Takes in what a segment has: parked ones, letters, held keys.
-fn take_in(store: &mut Store, disk: &dyn Disk, segment: &Segment, read: &mut Read, found: &mut Found) -> Result<()> {
+fn take_in(store: &mut Store, disk: &dyn Disk, segment: &mut Segment, read: &mut Read, found: &mut Found) -> Result<()> {
     let number = segment.number;
     let is_over = |sequence: u64| segment.is_settled(sequence);
     if !read.indexed {
@@ -383,11 +385,14 @@ fn take_in(store: &mut Store, disk: &dyn Disk, segment: &Segment, read: &mut Rea
     }
     let parked = store.parked.count(number, is_over);
     let waiting = u64::from(segment.live).saturating_sub(dead);
+    let in_line = waiting.saturating_sub(parked);
     store.counts.parked += parked.min(waiting);
-    store.counts.pending += waiting.saturating_sub(parked);
+    store.counts.pending += in_line;
     store.counts.bytes += waiting * segment.average();
     store.counts.dead = store.letters.len() as u64;
-    for (sequence, offset) in read.summary.uniques.iter().filter(|(sequence, _)| !is_over(*sequence)) {
+    segment.in_line = in_line as u32;
+    let segment = &*segment;
+    for (sequence, offset) in read.summary.uniques.iter().filter(|(sequence, _)| !segment.is_settled(*sequence)) {
         let Some(body) = frame::body_at(&*segment.file, number, (*offset).into(), segment.end)? else { continue };
         let Some(kept) = one(&body, *sequence, &store.clocks).filter(|kept| kept.dead.is_none()) else { continue };
         if let (Some(unique), Ok(record)) = (kept.delivery.unique(), Record::decode(&kept.delivery.record)) {

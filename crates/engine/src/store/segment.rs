@@ -112,6 +112,8 @@ pub(super) struct Segment {
     /// Bytes of its deliveries' records.
     pub bytes: u64,
     pub marks: Vec<(u64, u32)>,
+    /// At most so many of what is not settled are in the line: neither parked nor dead. Known when it is full.
+    pub in_line: u32,
     /// The segments that its entries settle something of.
     pub refs: BTreeSet<u64>,
     settled: Bits,
@@ -130,6 +132,7 @@ impl Segment {
             end: BEGIN,
             bytes: 0,
             marks: Vec::new(),
+            in_line: u32::MAX,
             refs: BTreeSet::new(),
             settled: Bits::default(),
             reserved: Bits::default(),
