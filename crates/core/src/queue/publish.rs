@@ -41,6 +41,16 @@ impl Queue {
         }
     }
 
+    /// A client's batch that can't be kept as it asks for, for this reason: none of it is taken in.
+    pub fn refuse_publish(&mut self, client: &ClientId, batch: &Publish, reason: &str, effects: &mut Effects) {
+        let refuse = |number| Exception { number, code: RejectCode::Malformed, reason: reason.to_owned() };
+        let exceptions: Vec<_> = (batch.first..).take(batch.records.len()).map(refuse).collect();
+        self.books.counters.rejected += exceptions.len() as u64;
+        let count = batch.records.len() as u32;
+        let confirmation = Confirmation { session: batch.session, first: batch.first, count, exceptions };
+        effects.after.push(Reply::Confirm(client.clone(), confirmation));
+    }
+
     /// An event that came with nobody to confirm it to.
     ///
     /// It is taken in whatever waits: look at [`Queue::overload`] before it is received.

@@ -5,6 +5,10 @@ use crate::clock;
 use bytes::Bytes;
 use proletarier_core::frame::{ClientFrame, ToClient, Welcome};
 
+/// Why `synced` is refused.
+const NOT_SYNCED: &str =
+    "the store is in memory, which nothing keeps when power is lost: confirm 'accepted' at most, or set store to a directory";
+
 impl Broker<'_> {
     /// Takes in a group of what clients sent.
     pub(super) fn hear_clients(&mut self) {
@@ -21,6 +25,9 @@ impl Broker<'_> {
                 continue;
             }
             match ClientFrame::decode(frame) {
+                Ok(ClientFrame::Publish(batch)) if batch.synced && !self.backlog.capabilities().survives_power => {
+                    self.queue.refuse_publish(address, &batch, NOT_SYNCED, &mut self.effects);
+                }
                 Ok(ClientFrame::Publish(batch)) => self.queue.handle_publish(address, batch, now, &mut self.effects),
                 Err(error) => {
                     self.malformed += 1;

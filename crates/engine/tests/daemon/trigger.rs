@@ -109,3 +109,12 @@ fn a_client_finds_a_daemon_that_starts_within_its_timeout() {
     lab.wait_idle();
     lab.assert_handled_once(&ids, &["one", "all"]);
 }
+
+#[test]
+fn a_store_in_memory_says_that_it_syncs_nothing() {
+    let lab = Lab::new().set("store", "memory:");
+    let mut daemon = lab.daemon();
+    let error = trigger(&lab.client(), Confirm::Synced, "one", &json!({})).unwrap_err();
+    assert!(error.to_string().contains("the store is in memory"), "{error}");
+    daemon.stop();
+}
