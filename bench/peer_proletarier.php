@@ -1,6 +1,6 @@
 <?php
 
-/** Proletarier: `daemon <dir> <key>` runs a daemon with two workers, `send <dir> <count> <pause> <confirm>` triggers and prints what it took. */
+/** Proletarier: `daemon <dir> <key> <memory|disk|synced>` runs a daemon with two workers, `send <dir> <count> <pause> <confirm>` triggers and prints what it took. */
 
 declare(strict_types=1);
 
@@ -18,7 +18,13 @@ if ($role === 'daemon') {
         ['counted' => ['event' => 'order.placed', 'listener' => static function ($event) use ($counter): void {
             $counter->add();
         }]],
-        ['runtime_dir' => $directory, 'worker' => ['pool_size' => 2], 'log' => ['level' => 'error']],
+        [
+            'runtime_dir' => $directory,
+            'store' => $argv[4] === 'memory' ? 'memory:' : "$directory/store",
+            'broker' => ['synced' => $argv[4] === 'synced'],
+            'worker' => ['pool_size' => 2],
+            'log' => ['level' => 'error'],
+        ],
     ));
 }
 [, , , $count, $pause, $confirm] = $argv;

@@ -108,7 +108,12 @@ $ours = [...$php, '-d', 'extension=shmop.so', '-d', "extension=$extension", __DI
 $zmq = [...$php, '-d', 'extension=shmop.so', '-d', 'extension=zmq.so', __DIR__ . '/peer_phpzmq.php'];
 $peers = [
     new Peer('php-zmq device', [[...$zmq, 'device', '{dir}'], [...$zmq, 'worker', '{dir}', '{key}'], [...$zmq, 'worker', '{dir}', '{key}']], [...$zmq, 'send', '{dir}', '{count}', '{pause}'], SIGKILL),
-    new Peer('proletarier deferred', [[...$ours, 'daemon', '{dir}', '{key}']], [...$ours, 'send', '{dir}', '{count}', '{pause}', 'deferred'], SIGTERM),
+    ...array_map(static fn (string $store): Peer => new Peer(
+        "proletarier, $store",
+        [[...$ours, 'daemon', '{dir}', '{key}', $store]],
+        [...$ours, 'send', '{dir}', '{count}', '{pause}', 'deferred'],
+        SIGTERM
+    ), ['memory', 'disk', 'synced']),
 ];
 
 $results = [];

@@ -23,6 +23,9 @@ pub struct BrokerSettings {
     pub max_message_size: usize,
     /// `max_pending`: how much may wait; further events are refused as overload.
     pub max_pending: MaxPending,
+    /// `synced`: whether every event is fsynced, in groups, before it is confirmed, whatever its confirm level. Default: false, where only
+    /// those are that are triggered as `synced`; the others are within a second or so.
+    pub synced: bool,
     /// `curve`: the broker's keys. Default: none, and TCP beyond the loopback is refused.
     pub curve: Option<Curve>,
 }
@@ -76,11 +79,19 @@ impl BrokerSettings {
             max_message_size: map.or("max_message_size", DEFAULT_MAX_MESSAGE_SIZE, |field| message_size(field, None))?,
             max_pending: map
                 .or("max_pending", MaxPending { events: most, bytes: None }, |field| MaxPending::read(field, most))?,
+            synced: map.or("synced", false, |field| read_synced(field, store))?,
             curve,
         };
         map.finish()?;
         Ok(settings)
     }
+}
+
+/// Reads `synced`: what is in memory nobody can sync.
+fn read_synced(field: Field<'_>, store: &Store) -> Result<bool, SettingError> {
+    let refused = field.refuse_plainly("false: the store is in memory, and true needs one in a directory");
+    let synced = field.boolean()?;
+    if synced && *store == Store::Memory { Err(refused) } else { Ok(synced) }
 }
 
 /// Reads the endpoint of a socket that is bound.

@@ -28,7 +28,10 @@ impl Broker<'_> {
                 Ok(ClientFrame::Publish(batch)) if batch.synced && !self.backlog.capabilities().survives_power => {
                     self.queue.refuse_publish(address, &batch, NOT_SYNCED, &mut self.effects);
                 }
-                Ok(ClientFrame::Publish(batch)) => self.queue.handle_publish(address, batch, now, &mut self.effects),
+                Ok(ClientFrame::Publish(mut batch)) => {
+                    batch.synced |= self.post.settings.broker.synced;
+                    self.queue.handle_publish(address, batch, now, &mut self.effects);
+                }
                 Err(error) => {
                     self.malformed += 1;
                     self.notices.malformed("a client", &error);
