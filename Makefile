@@ -14,7 +14,12 @@ ABSOLUTE  := $(CURDIR)/$(SO)
 INIS      := $(CURDIR)/target/php-conf.d
 
 .DEFAULT_GOAL := help
-.PHONY: help setup inis build demo check test unit system bench install stubs clean
+# Of `make soak`: its length, the events a second, and what the choice of kills is drawn from (drawn itself where it is empty).
+SECONDS   := 60
+RATE      := 1000
+SEED      :=
+
+.PHONY: help setup inis build demo check test unit system soak bench install stubs clean
 
 help: ## List what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,9 +45,13 @@ check: setup inis ## Formatting, lints, Rust tests (no PHP loaded), PHP unit tes
 	$(CARGO) test -q -p proletarier-core -p proletarier-engine
 	PHP_INI_SCAN_DIR=$(INIS) $(PHP) $(PHPUNIT) --testsuite unit
 
-test: check build ## All that CI runs: check, then the extension and the whole daemon
+test: check build ## All that CI runs: check, then the extension, the whole daemon, and a short kill soak
 	PHP_INI_SCAN_DIR=$(INIS) $(PHP) -d extension=$(ABSOLUTE) $(PHPUNIT) --testsuite extension
 	PHP_INI_SCAN_DIR=$(INIS) $(PHP) -d extension=$(ABSOLUTE) $(PHPUNIT) --testsuite system
+	PHP_INI_SCAN_DIR=$(INIS) $(PHP) -d extension=$(ABSOLUTE) tests/Soak/run.php --seconds=20 --rate=500
+
+soak: build inis ## Kill everything at random for SECONDS (60) at RATE (1000) events a second, and account for each event
+	PHP_INI_SCAN_DIR=$(INIS) $(PHP) -d extension=$(ABSOLUTE) tests/Soak/run.php --seconds=$(SECONDS) --rate=$(RATE) --seed=$(SEED)
 
 bench: build ## Measure beside php-zmq, in one run
 	$(PHP) bench/run.php $(SO)
