@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 /// While so many batches are unconfirmed the next events gather: one on its way and one being stored keep the broker busy.
 pub const IN_FLIGHT: usize = 2;
-/// A batch is sent when it has so many bytes, whatever is unconfirmed.
+/// A batch is sent when it has so many bytes, also where more are unconfirmed.
 pub const FULL: usize = 60 * 1024;
 /// Unconfirmed batches that a process may have; beyond it trigger() waits for the broker.
 pub const MAX_IN_FLIGHT: usize = 32;
@@ -106,7 +106,8 @@ impl Batches {
 
     /// Whether what gathers should go out now.
     pub fn should_send(&self) -> bool {
-        self.gathered > 0 && (self.sent.len() < IN_FLIGHT || self.gathering.len() >= FULL)
+        let most = if self.gathering.len() >= FULL { MAX_IN_FLIGHT } else { IN_FLIGHT };
+        self.gathered > 0 && self.sent.len() < most
     }
 
     /// Whether a caller has to wait before it adds more.
@@ -237,5 +238,30 @@ impl Batches {
     /// The events lost since the last call.
     pub fn take_lost(&mut self) -> Vec<Lost> {
         std::mem::take(&mut self.lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unconfirmed_is_bounded() {
+        let mut batches = Batches::new([1; 16]);
+        let params = [b' '; 1024];
+        let record = Record { id: "i", name: "n", params: &params, ..Record::default() };
+        let mut sent = 0;
+        while !batches.is_full() {
+            batches.gather(&record, true);
+            if batches.should_send() {
+                batches.seal(0, None, false);
+                sent += 1;
+            }
+            assert!(sent <= MAX_IN_FLIGHT);
+        }
+        assert!(!batches.should_send(), "the next waits until one is confirmed");
+        let first = Confirmation { session: [1; 16], first: 1, count: 1, exceptions: Vec::new() };
+        batches.confirmed(first);
+        assert!(batches.should_send() && !batches.is_full());
     }
 }

@@ -5,6 +5,7 @@ use crate::signals::{drain, pipe, ring, spawn_quiet};
 use std::collections::VecDeque;
 use std::io::Result;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -40,6 +41,8 @@ pub(super) struct Syncer {
     disk: Arc<dyn Disk>,
     ended: Arc<Mutex<VecDeque<Result<Ended>>>>,
     bell: (OwnedFd, Arc<OwnedFd>),
+    /// What has ended, been rung for, and not been taken.
+    rung: Arc<AtomicUsize>,
     /// None: jobs are run where they are given, as tests want it, and nothing is reminded of.
     thread: Option<(Sender<Order>, JoinHandle<()>)>,
 }
@@ -47,13 +50,15 @@ pub(super) struct Syncer {
 impl Syncer {
     pub fn start(disk: Arc<dyn Disk>, threaded: bool) -> Result<Self> {
         let (heard, rung) = pipe()?;
-        let mut syncer = Self { disk, ended: Arc::default(), bell: (heard, Arc::new(rung)), thread: None };
+        let mut syncer = Self { disk, ended: Arc::default(), bell: (heard, Arc::new(rung)), rung: Arc::default(), thread: None };
         if threaded {
             let (sender, orders) = channel();
             let (disk, ended, bell) = (Arc::clone(&syncer.disk), Arc::clone(&syncer.ended), Arc::clone(&syncer.bell.1));
+            let rung = Arc::clone(&syncer.rung);
             let tell = move |result| {
                 ended.lock().unwrap_or_else(PoisonError::into_inner).push_back(result);
                 ring(bell.as_fd());
+                rung.fetch_add(1, Ordering::AcqRel);
             };
             syncer.thread = Some((sender, spawn_quiet(move || work(&orders, &*disk, tell))?));
         }
@@ -81,11 +86,16 @@ impl Syncer {
 
     /// The next that has ended.
     pub fn ended(&self) -> Option<Result<Ended>> {
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        if ended.is_some() && self.thread.is_some() {
+        // Almost always there is nothing, and this must cost nothing.
+        if self.thread.is_some() && self.rung.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        if self.thread.is_some() {
+            // Its ring is in the pipe by now.
+            self.rung.fetch_sub(1, Ordering::AcqRel);
             drain(self.bell());
         }
-        ended
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 
