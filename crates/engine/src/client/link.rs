@@ -16,6 +16,9 @@ use std::time::Duration;
 /// Some link of this process has something for a log: events that are lost, or a notice.
 pub(super) static LOST: AtomicBool = AtomicBool::new(false);
 
+/// A broker that has just connected says something within this, in microseconds, unless it is stuck.
+const MOMENT: u64 = 5_000;
+
 /// The socket, and what is on its way.
 pub(super) struct Link {
     options: ClientOptions,
@@ -217,7 +220,12 @@ impl Link {
     /// The same, but without a wait where that is hopeless.
     pub fn wait_unless_hopeless(&mut self, deadline: u64, done: impl Fn(&Self) -> bool) -> bool {
         self.receive();
-        done(self) || !self.is_hopeless() && self.wait_patiently(deadline, done)
+        // Somebody is there, whatever others have found: a moment tells.
+        let moment = clock::mono().plus(MOMENT).0.min(deadline);
+        if done(self) || self.state.up && !self.state.trusted && self.wait_until(moment, &done) {
+            return true;
+        }
+        !self.is_hopeless() && self.wait_patiently(deadline, done)
     }
 
     /// The same for what may not be spooled: it is waited for whatever is known.

@@ -330,6 +330,9 @@ fn a_spool_that_the_daemon_may_not_read_is_told_of_with_the_fix_and_drained_once
     let lab = Lab::new().spooling();
     chown(lab.dir.path(), Some(65_534), Some(65_534)).unwrap();
     spool_old(&lab, 1, "e1", 0, "{}");
+    for path in [lab.path("spool"), events_file(&lab)] {
+        chown(path, Some(0), Some(0)).unwrap();
+    }
     set_permissions(lab.path("spool"), Permissions::from_mode(0o700)).unwrap();
     let daemon = lab.daemon_as(65_534);
     let line = daemon.wait_logged("the spool can't be drained, and what is in it waits");
