@@ -31,9 +31,14 @@ pub(super) struct Link {
     state: State,
 }
 
+/// A socket that could not connect for so long, in microseconds, tries less and less often: a new one tries at once.
+const TIRED: u64 = 20_000;
+
 /// What is known of the socket's connection.
 #[derive(Default)]
 struct State {
+    /// When the socket was made: monotonic, microseconds.
+    since: u64,
     /// It was connected before.
     connected: bool,
     /// It is connected.
@@ -74,7 +79,7 @@ impl Link {
         let dealer = transport
             .connect_dealer(&self.options.endpoint, None, self.options.broker_key.as_deref())
             .map_err(|error| failed(error.reason()))?;
-        self.state = State { holding: self.state.holding, ..State::default() };
+        self.state = State { since: clock::mono().0, holding: self.state.holding, ..State::default() };
         self.dealer = Some(dealer);
         Ok(())
     }
@@ -230,6 +235,9 @@ impl Link {
 
     /// The same for what may not be spooled: it is waited for whatever is known.
     pub fn wait_patiently(&mut self, deadline: u64, done: impl Fn(&Self) -> bool) -> bool {
+        if !self.state.up && clock::mono().0.saturating_sub(self.state.since) > TIRED {
+            self.reconnect();
+        }
         let in_time = self.wait_until(deadline, done);
         if !in_time {
             self.waited_in_vain();
