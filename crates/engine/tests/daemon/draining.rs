@@ -1,6 +1,6 @@
 //! The way back from the spool: the daemon drains it.
 
-use crate::support::{Lab, free_port, trigger, until_true, within};
+use crate::support::{LONG, Lab, free_port, trigger, until_true, within};
 use proletarier_core::record::Record;
 use proletarier_engine::client::Confirm;
 use proletarier_engine::spool::{self, Circuit, Entry, Spool, Target, size};
@@ -11,7 +11,7 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const BOTH: [&str; 2] = ["one", "all"];
 
@@ -191,6 +191,28 @@ fn a_broker_killed_while_it_drains_loses_and_doubles_nothing() {
     wait_drained(&lab);
     lab.wait_idle();
     lab.assert_handled_once(&ids, &BOTH);
+}
+
+#[test]
+fn a_broker_killed_the_moment_a_file_goes_has_kept_all_of_it() {
+    let lab = Lab::new().spooling();
+    let daemon = lab.daemon();
+    let mut events = 0;
+    for round in 0..4 {
+        let broker = daemon.broker();
+        for number in 0..200 {
+            spool_old(&lab, 1_000 * round + number, &format!("e{round}.{number}"), 0, "{}");
+            events += 1;
+        }
+        // No pause: what follows the removal is a matter of microseconds.
+        let deadline = Instant::now() + LONG;
+        while size(&lab.path("spool")) > 0 && Instant::now() < deadline {}
+        broker.kill();
+        until_true("another broker", || daemon.processes().iter().any(|now| now.title == "broker" && now.pid != broker.pid));
+    }
+    lab.wait_handled(2 * events);
+    lab.wait_idle();
+    assert_eq!(lab.successes().len(), 2 * events);
 }
 
 #[test]
