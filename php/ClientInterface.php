@@ -31,13 +31,14 @@ interface ClientInterface
      *     spool?: bool,
      * } $options delay (seconds) and at exclude each other;
      *     while an event with the same unique key waits or runs, for unique_for seconds at most (a day), that one's id is
-     *     returned; null means not given
+     *     returned; with spool false an event that no broker confirms in time is not spooled but throws, so that the level is
+     *     accepted at least; null means not given
      *
      * @throws Exception\InvalidArgument for a wrong name or option
      * @throws Exception\Unencodable for params that JSON cannot say
      * @throws Exception\MessageTooLarge for params over broker.max_message_size bytes of JSON
      * @throws Exception\BrokerUnavailable where the event can neither be confirmed as asked nor be spooled
-     * @throws Exception\Overloaded where the broker has as many events waiting as it may have
+     * @throws Exception\Overloaded where the broker has as many events waiting as it may have, or the spool is full
      * @throws Exception\Rejected where the broker refuses the event
      */
     public function trigger(string|object $event, array $params = [], array $options = []): string;

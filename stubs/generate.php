@@ -14,8 +14,8 @@ const DESCRIPTIONS = [
     'Proletarier\Client' => 'Hands events to the broker. Connects with the first event; the connection belongs to the process and ends with it.',
     'Proletarier\Client::__construct' => "@param string|null \$connect the broker's socket, such as 'ipc:///run/app/events.sock'; null: computed from the options\n"
         . "@param array{\n    confirm?: 'none'|'deferred'|'accepted'|'synced',\n    timeout?: int|float,\n    spool?: bool|string,\n    spool_max?: int|string,\n"
-        . "    max_message_size?: int|string,\n    state_dir?: string,\n    runtime_dir?: string,\n} \$options the keys of `client`, and those that the socket is "
-        . "computed from\n\n@throws Exception\Configuration",
+        . "    max_message_size?: int|string,\n    state_dir?: string,\n    runtime_dir?: string,\n    permissions?: array<string, mixed>,\n} \$options the keys of `client`, and those that "
+        . "socket and spool are computed from\n\n@throws Exception\Configuration",
     'Proletarier\Event' => 'The event that a listener gets where no framework is there. Only workers make one.',
     'Proletarier\Event::__construct' => 'Throws: only workers make events.',
     'proletarier_run' => "Runs the daemon until it is told to stop, and returns its exit status. Returns in the process that called it only, never in a worker.\n\n"

@@ -348,6 +348,41 @@ fn discarding_by_id_leaves_the_others_as_they_are() {
 }
 
 #[test]
+fn what_root_makes_where_another_is_at_home_is_that_ones() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("not run: it needs root");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(dir.path(), Some(65_534), Some(65_534)).unwrap();
+    let options = options(dir.path());
+    append(&options, 1).unwrap();
+    drop(Claim::take(&options).unwrap().unwrap());
+    for path in [options.dir.parent().unwrap(), &options.dir, &events_file(&options), &options.dir.join("drain.lock")] {
+        let found = fs::metadata(path).unwrap();
+        assert_eq!((found.uid(), found.gid()), (65_534, 65_534), "{}", path.display());
+    }
+}
+
+#[test]
+fn what_is_no_file_hinders_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(dir.path());
+    append(&options, 1).unwrap();
+    let pipe = options.dir.join("draining-00000000000000000001.spool");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", options.dir.join("draining-00000000000000000002.spool")).unwrap();
+    let mut claim = Claim::take(&options).unwrap().unwrap();
+    for _ in 0..2 {
+        claim.next_file().unwrap_err();
+    }
+    let mut file = claim.next_file().unwrap().unwrap();
+    assert_eq!(numbers(&file.slice(SLICE).unwrap()), [1]);
+    file.finish().unwrap();
+    assert!(claim.next_file().unwrap().is_none() && claim.has_passed_over());
+}
+
+#[test]
 fn a_link_in_the_files_place_is_not_followed() {
     let dir = tempfile::tempdir().unwrap();
     let options = options(dir.path());

@@ -15,6 +15,8 @@ use watch::Watch;
 const SLICE: usize = 256 * 1024;
 /// Where nothing tells of changes, and where the spool can't be drained just now, it is looked at again after so many microseconds.
 const LOOK_AGAIN: u64 = 5_000_000;
+/// The same where a file could not be opened: what mends that is not always told.
+const PASSED_OVER: u64 = 60_000_000;
 /// The same where a writer had the lock.
 const SOON: u64 = 20_000;
 /// The same while too much waits: that ends by what workers do, which wakes the loop, or by room on a disk, which does not.
@@ -109,7 +111,11 @@ impl Drain {
         let Some(claim) = &mut self.claim else { return Ok(()) };
         match claim.next_file() {
             Ok(Some(file)) => self.stage = Stage::Reading(file, VecDeque::new()),
-            Ok(None) => self.rest(),
+            Ok(None) => {
+                let again = claim.has_passed_over().then(|| clock::mono().plus(PASSED_OVER));
+                self.rest();
+                self.look_at = self.look_at.or(again);
+            }
             Err(SpoolError::Locked(_)) => self.look_at = Some(clock::mono().plus(SOON)),
             Err(error) => return Err(error),
         }

@@ -16,6 +16,9 @@ use std::time::Duration;
 /// Some link of this process has something for a log: events that are lost, or a notice.
 pub(super) static LOST: AtomicBool = AtomicBool::new(false);
 
+/// A broker that has just connected says something within this, in microseconds, unless it is stuck.
+const MOMENT: u64 = 5_000;
+
 /// The socket, and what is on its way.
 pub(super) struct Link {
     options: ClientOptions,
@@ -28,9 +31,14 @@ pub(super) struct Link {
     state: State,
 }
 
+/// A socket that could not connect for so long, in microseconds, tries less and less often: a new one tries at once.
+const TIRED: u64 = 20_000;
+
 /// What is known of the socket's connection.
 #[derive(Default)]
 struct State {
+    /// When the socket was made: monotonic, microseconds.
+    since: u64,
     /// It was connected before.
     connected: bool,
     /// It is connected.
@@ -71,7 +79,7 @@ impl Link {
         let dealer = transport
             .connect_dealer(&self.options.endpoint, None, self.options.broker_key.as_deref())
             .map_err(|error| failed(error.reason()))?;
-        self.state = State { holding: self.state.holding, ..State::default() };
+        self.state = State { since: clock::mono().0, holding: self.state.holding, ..State::default() };
         self.dealer = Some(dealer);
         Ok(())
     }
@@ -217,11 +225,19 @@ impl Link {
     /// The same, but without a wait where that is hopeless.
     pub fn wait_unless_hopeless(&mut self, deadline: u64, done: impl Fn(&Self) -> bool) -> bool {
         self.receive();
-        done(self) || !self.is_hopeless() && self.wait_patiently(deadline, done)
+        // Somebody is there, whatever others have found: a moment tells.
+        let moment = clock::mono().plus(MOMENT).0.min(deadline);
+        if done(self) || self.state.up && !self.state.trusted && self.wait_until(moment, &done) {
+            return true;
+        }
+        !self.is_hopeless() && self.wait_patiently(deadline, done)
     }
 
     /// The same for what may not be spooled: it is waited for whatever is known.
     pub fn wait_patiently(&mut self, deadline: u64, done: impl Fn(&Self) -> bool) -> bool {
+        if !self.state.up && clock::mono().0.saturating_sub(self.state.since) > TIRED {
+            self.reconnect();
+        }
         let in_time = self.wait_until(deadline, done);
         if !in_time {
             self.waited_in_vain();

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub struct Claim {
     options: SpoolOptions,
     _lock: Flock<File>,
-    /// Files of versions that this release does not know: left where they are.
+    /// Files that can't be opened, or are of versions that this release does not know: left where they are.
     foreign: Vec<PathBuf>,
 }
 
@@ -36,7 +36,7 @@ impl Claim {
     /// The next file to drain: the oldest that a drainer has left, else what has been spooled since.
     ///
     /// # Errors
-    /// When it can't be had. One of another version is told of once, and passed over from then on.
+    /// When it can't be had: it is passed over from then on.
     pub fn next_file(&mut self) -> Result<Option<Draining>, SpoolError> {
         let files = self.draining()?;
         let oldest = files.iter().find(|(_, path)| !self.foreign.contains(path));
@@ -51,10 +51,16 @@ impl Claim {
             }
         };
         let opened = Draining::open(&path);
-        if matches!(opened, Err(SpoolError::Version { .. })) {
+        if opened.is_err() {
             self.foreign.push(path);
         }
         opened.map(Some)
+    }
+
+    /// Whether files were passed over.
+    #[must_use]
+    pub const fn has_passed_over(&self) -> bool {
+        !self.foreign.is_empty()
     }
 
     /// All files that there are, the oldest first, none of them in the writers' reach.
@@ -82,7 +88,7 @@ impl Claim {
         let events = self.options.dir.join(EVENTS);
         let mut again = true;
         loop {
-            let file = match File::open(&events) {
+            let file = match directory::open_to_read(&events) {
                 // Its writer has just made it, and its mode is not set yet: with a strict umask that is a moment in which it is nobody else's.
                 Err(error) if error.kind() == ErrorKind::PermissionDenied && std::mem::take(&mut again) => {
                     std::thread::sleep(SHORT);
@@ -119,7 +125,7 @@ impl Draining {
     /// When it can't be read, or is of another version.
     pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
         let failed = |error| SpoolError::io("read", path, error);
-        let file = File::open(path).map_err(failed)?;
+        let file = directory::open_to_read(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         let mut header = [0; HEADER];
         let known = file.read_exact_at(&mut header, 0).map(|()| Header::read(&header));

@@ -5,7 +5,7 @@ use crate::ownership::{self, user};
 use nix::unistd::{Gid, Uid};
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// The file that is appended to.
@@ -25,8 +25,26 @@ pub fn prepare(options: &SpoolOptions) -> Result<(), SpoolError> {
 
 /// Makes the directory, and what is missing above it, where it is missing.
 fn make(options: &SpoolOptions) -> Result<(), SpoolError> {
+    let missing = options.dir.ancestors().take_while(|path| !path.is_dir()).count();
     let made = ownership::make_directory(&options.dir, &options.permissions);
-    made.map_err(|error| SpoolError::io("make the directory", &options.dir, error))
+    made.map_err(|error| SpoolError::io("make the directory", &options.dir, error))?;
+    let made: Vec<&Path> = options.dir.ancestors().take(missing).collect();
+    for path in made.into_iter().rev() {
+        let given = File::open(path).and_then(|dir| give_to_owner(&dir, path));
+        given.map_err(|error| SpoolError::io("share the directory", path, error))?;
+    }
+    Ok(())
+}
+
+/// What root makes where another user is at home is that user's: whoever spools by a cron job must not lock the daemon out.
+fn give_to_owner(file: &File, path: &Path) -> std::io::Result<()> {
+    if !Uid::effective().is_root() {
+        return Ok(());
+    }
+    let (home, group) = (path.parent().unwrap_or(path).metadata()?, file.metadata()?);
+    // The group is as set by now, or as the directory hands it down.
+    let own = group.gid() == nix::unistd::getegid().as_raw();
+    fchown(file, Some(home.uid()), own.then(|| home.gid()))
 }
 
 /// Opens a file of the spool, and makes it with its mode and group where it is missing. Never follows a link.
@@ -41,7 +59,8 @@ pub(super) fn open(options: &SpoolOptions, path: &Path) -> Result<File, SpoolErr
         match OpenOptions::new().read(true).append(true).create_new(true).mode(options.file_mode()).custom_flags(flags).open(path)
         {
             Ok(file) => {
-                let shared = ownership::share_open(&file, &options.permissions, options.file_mode());
+                let shared = ownership::share_open(&file, &options.permissions, options.file_mode())
+                    .and_then(|()| give_to_owner(&file, path));
                 return shared.map(|()| file).map_err(|error| SpoolError::io("share the file", path, error));
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -49,6 +68,14 @@ pub(super) fn open(options: &SpoolOptions, path: &Path) -> Result<File, SpoolErr
             Err(error) => return Err(failed(error)),
         }
     }
+}
+
+/// Opens a file to read it. Never follows a link, and never waits, as for a pipe: the group may write to the directory.
+pub(super) fn open_to_read(path: &Path) -> std::io::Result<File> {
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    let is_file = file.metadata()?.is_file();
+    if is_file { Ok(file) } else { Err(std::io::Error::other("it is no file")) }
 }
 
 /// The files that are being drained, the oldest first.

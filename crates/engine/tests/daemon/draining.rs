@@ -1,6 +1,6 @@
 //! The way back from the spool: the daemon drains it.
 
-use crate::support::{Lab, free_port, trigger, until_true, within};
+use crate::support::{LONG, Lab, free_port, trigger, until_true, within};
 use proletarier_core::record::Record;
 use proletarier_engine::client::Confirm;
 use proletarier_engine::spool::{self, Circuit, Entry, Spool, Target, size};
@@ -11,7 +11,7 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const BOTH: [&str; 2] = ["one", "all"];
 
@@ -194,6 +194,28 @@ fn a_broker_killed_while_it_drains_loses_and_doubles_nothing() {
 }
 
 #[test]
+fn a_broker_killed_the_moment_a_file_goes_has_kept_all_of_it() {
+    let lab = Lab::new().spooling();
+    let daemon = lab.daemon();
+    let mut events = 0;
+    for round in 0..4 {
+        let broker = daemon.broker();
+        for number in 0..200 {
+            spool_old(&lab, 1_000 * round + number, &format!("e{round}.{number}"), 0, "{}");
+            events += 1;
+        }
+        // No pause: what follows the removal is a matter of microseconds.
+        let deadline = Instant::now() + LONG;
+        while size(&lab.path("spool")) > 0 && Instant::now() < deadline {}
+        broker.kill();
+        until_true("another broker", || daemon.processes().iter().any(|now| now.title == "broker" && now.pid != broker.pid));
+    }
+    lab.wait_handled(2 * events);
+    lab.wait_idle();
+    assert_eq!(lab.successes().len(), 2 * events);
+}
+
+#[test]
 fn a_daemon_killed_as_a_whole_while_it_drains_loses_nothing() {
     let lab = Lab::new().spooling();
     let ids = spool_many(&lab, 10_000);
@@ -330,6 +352,9 @@ fn a_spool_that_the_daemon_may_not_read_is_told_of_with_the_fix_and_drained_once
     let lab = Lab::new().spooling();
     chown(lab.dir.path(), Some(65_534), Some(65_534)).unwrap();
     spool_old(&lab, 1, "e1", 0, "{}");
+    for path in [lab.path("spool"), events_file(&lab)] {
+        chown(path, Some(0), Some(0)).unwrap();
+    }
     set_permissions(lab.path("spool"), Permissions::from_mode(0o700)).unwrap();
     let daemon = lab.daemon_as(65_534);
     let line = daemon.wait_logged("the spool can't be drained, and what is in it waits");
