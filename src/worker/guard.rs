@@ -13,7 +13,7 @@ use ext_php_rs::prelude::*;
 use ext_php_rs::types::Zval;
 use ext_php_rs::zend::{ExecuteData, run_handler};
 use proletarier_core::listener::ListenerIndex;
-use proletarier_engine::application::Level;
+use proletarier_engine::application::{Level, Outcome};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
@@ -73,7 +73,7 @@ pub fn run(registry: &Registry, index: ListenerIndex, arguments: &mut [Zval], wa
     match ended {
         Ok(value) => {
             log_output(registry, index);
-            registry.watch.with(|watch| watch.leave(index, Ok(())));
+            leave(registry, index, Ok(()));
             value
         }
         Err(ended @ Ended::Thrown(_)) => {
@@ -82,11 +82,17 @@ pub fn run(registry: &Registry, index: ListenerIndex, arguments: &mut [Zval], wa
             drop(ended);
             call::clear_pending();
             log_output(registry, index);
-            registry.watch.with(|watch| watch.leave(index, Err(failure)));
+            leave(registry, index, Err(failure));
             Zval::null()
         }
         Err(ended) => die(registry, Some(index), &ended),
     }
+}
+
+/// Tells that the listener came to its end. What it triggered is kept before: it is not run again for that once this is told.
+fn leave(registry: &Registry, index: ListenerIndex, outcome: Outcome) {
+    request_end::settle();
+    registry.watch.with(|watch| watch.leave(index, outcome));
 }
 
 /// Calls a listener that something else than the worker triggers: nothing of it is the worker's.

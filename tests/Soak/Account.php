@@ -63,6 +63,7 @@ final class Account
                 $this->takeProducer($number, $ends[$number] ?? 'unknown');
             }
         }
+        $this->takeHandlers();
         foreach ($this->site->lines('handled') as $line) {
             if ($line[0] === 'D') {
                 $this->takeDone($line[1], $line[2]);
@@ -133,6 +134,28 @@ final class Account
             $this->wrong[] = "producer $number ended with $end";
         }
         $this->producers[$number] = $level;
+    }
+
+    /** What handlers triggered: it is certain before their own outcome is, of the run that stands, which is the last. */
+    private function takeHandlers(): void
+    {
+        $link = array_search(Events::LINK, array_keys(Events::LISTENERS), true) << self::NAME;
+        [$triggered, $last] = [[], []];
+        foreach ($this->site->lines('handled') as $line) {
+            if ($line[2] !== 'chain') {
+                continue;
+            }
+            if ($line[0] === 'I') {
+                $this->events[$line[6]] = $link;
+                $triggered["$line[1] $line[4]"] = $line[6];
+            } elseif ($line[0] === 'D') {
+                $last[$line[1]] = $triggered["$line[1] $line[4]"];
+            }
+        }
+        foreach ($last as $ref) {
+            $this->events[$ref] |= self::CONFIRMED;
+        }
+        $this->producers[Events::HANDLERS] = 'by handlers';
     }
 
     /** @param list<string> $refs */

@@ -14,7 +14,13 @@ final class Events
         'soak.plain' => ['sure', 'moody'],
         'soak.rough' => ['sure', 'mortal', 'moody'],
         'soak.final' => ['stubborn', 'sure', 'later'],
+        'soak.chain' => ['sure', 'chain'],
     ];
+
+    /** What the listener 'chain' triggers. */
+    public const LINK = 'soak.plain';
+    /** What stands for a producer's number in the names of these. */
+    public const HANDLERS = 'h';
 
     /** The identity of an event's listener. */
     public static function identity(string $event, string $listener): string
@@ -28,9 +34,10 @@ final class Events
         $draw = $dice->next();
 
         return match (true) {
-            $draw < 0.6 => 'soak.plain',
-            $draw < 0.85 => 'soak.rough',
-            default => 'soak.final',
+            $draw < 0.55 => 'soak.plain',
+            $draw < 0.8 => 'soak.rough',
+            $draw < 0.95 => 'soak.final',
+            default => 'soak.chain',
         };
     }
 }

@@ -4,7 +4,7 @@
  * The application of the soak: `php application.php <directory> <seed>`. In a process group of its own, so that all of it can be killed.
  *
  * Each listener writes down that it begins (B), that it has done (D), and the mortal one that it is about to die (M): event, listener,
- * attempt, pid, time.
+ * attempt, pid, time. The chain triggers an event, and writes down which one it is about to trigger (I).
  */
 
 declare(strict_types=1);
@@ -20,22 +20,30 @@ $site = new Site($argv[1], $argv[2]);
 $seed = $site->seed;
 $file = $site->file('handled');
 
-$write = static function (string $what, string $listener, $event) use ($file): void {
+$write = static function (string $what, string $listener, $event, string $more = '') use ($file): void {
     static $handle = null, $owner = 0;
     $pid = getmypid();
     if ($owner !== $pid) {
         [$handle, $owner] = [fopen($file, 'a'), $pid];
     }
     // One write to a file that is opened for appending: lines of several workers don't mix.
-    fwrite($handle, sprintf("%s %s %s %d %d %.6F\n", $what, $event->getParam('ref'), $listener, $event->getAttempt(), $pid, microtime(true)));
+    $format = "%s %s %s %d %d %.6F%s\n";
+    fwrite($handle, sprintf($format, $what, $event->getParam('ref'), $listener, $event->getAttempt(), $pid, microtime(true), $more));
 };
 
 // What a listener does in this attempt is drawn from the event: it does the same when it is run again.
 $draw = static fn (string $listener, $event): float
     => Dice::of($seed, $listener, $event->getParam('ref'), (string) $event->getAttempt());
 
+// Made before the workers are forked, as a service may be.
+$client = new Proletarier\Client(null, $site->paths());
 $does = [
     'sure' => static function (): void {
+    },
+    'chain' => static function ($event) use ($client, $write): void {
+        $ref = sprintf('%s-%s.%d.%d', Events::HANDLERS, $event->getParam('ref'), $event->getAttempt(), getmypid());
+        $write('I', 'chain', $event, " $ref");
+        $client->trigger(Events::LINK, ['ref' => $ref]);
     },
     'moody' => static function ($event) use ($draw): void {
         if ($event->getAttempt() < 4 && $draw('moody', $event) < ($event->getAttempt() === 1 ? 0.05 : 0.3)) {
@@ -69,10 +77,14 @@ $does = [
 $listeners = [];
 foreach (Events::LISTENERS as $event => $names) {
     foreach ($names as $place => $name) {
-        $listener = static function ($event) use ($name, $does, $write): void {
+        $listener = static function ($event) use ($name, $does, $write, $draw): void {
             $write('B', $name, $event);
             $does[$name]($event);
             $write('D', $name, $event);
+            // It has done, and does not return yet: who is killed here has to be run again.
+            if ($draw("$name lingers", $event) < 0.1) {
+                usleep(2_000);
+            }
         };
         $listeners[Events::identity($event, $name)] = ['event' => $event, 'listener' => $listener, 'priority' => 10 - $place];
     }

@@ -107,6 +107,22 @@ final class FailureTest extends TestCase
         self::assertCount(4, $daemon->processes());
     }
 
+    public function testWhatAListenerTriggersIsKeptBeforeTheListenerCountsAsDone(): void
+    {
+        $daemon = (new Daemon(['worker' => ['pool_size' => 1], 'state_dir' => '%dir%/state']))->start();
+        $daemon->client()->trigger('held', ['do' => ['next' => 'kill']]);
+        $worker = $daemon->workerOf('held');
+        // No broker takes the event that it triggers, before the worker dies in the listener behind it.
+        $daemon->signal(SIGSTOP);
+        posix_kill($daemon->process('proletarier: broker'), SIGKILL);
+        touch("$daemon->directory/go");
+        Daemon::await(static fn (): bool => !array_key_exists($worker, $daemon->processes()), static fn (): string => 'the end of the worker');
+        $daemon->signal(SIGCONT);
+        $handled = array_column($daemon->awaitHandled(2), 'attempt', 'listener');
+        ksort($handled);
+        self::assertSame(['next' => 2, 'one' => 1], $handled);
+    }
+
     public function testAttemptsThatAreSpentMakeADeadLetter(): void
     {
         $daemon = (new Daemon(['retry' => ['max_attempts' => 3, 'delay' => 0.01]]))->start();

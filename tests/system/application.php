@@ -72,4 +72,14 @@ $listeners['chain'] = ['event' => 'chain', 'listener' => static function ($event
     }
 }];
 
+// One that triggers an event when there is a file `<directory>/go`, and one that comes after it.
+$spooling = new Proletarier\Client(null, ['state_dir' => "$directory/state", 'runtime_dir' => "$directory/run"]);
+$listeners['held'] = ['event' => 'held', 'priority' => 2, 'listener' => static function () use ($spooling, $directory): void {
+    while (!is_file("$directory/go")) {
+        usleep(1_000);
+    }
+    $spooling->trigger('one', ['from' => 'held']);
+}];
+$listeners['next'] = ['event' => 'held', 'priority' => 1, 'listener' => $listener('next')];
+
 exit(\proletarier_run($listeners, json_decode($options, true)));

@@ -33,7 +33,7 @@ pub type Outcome = Result<(), Failure>;
 pub trait Watch {
     /// `listener` is about to run.
     fn enter(&mut self, listener: ListenerIndex);
-    /// `listener`, entered before, returned or threw. May end the process (see [`Ending`]) where it can't be recorded otherwise.
+    /// `listener`, entered before, returned or threw, and what it triggered is confirmed or kept elsewhere: nobody runs it again for that. May end the process (see [`Ending`]) where it can't be recorded otherwise.
     fn leave(&mut self, listener: ListenerIndex, outcome: Outcome);
     /// The process can't go on (exit(), fatal error, out of memory) while the entered listener, if any, ran: keeps the reason where the broker
     /// will find it. The application then ends the process by itself, in its own way, at once.
@@ -89,7 +89,8 @@ pub trait Application {
     /// Tells of a moment in the worker's life. What it throws is logged and changes nothing.
     fn tell(&mut self, moment: &Moment<'_>);
 
-    /// Waits until what handlers triggered is confirmed, or kept elsewhere; bounded by the client's own timeout. Called before outcomes are reported.
+    /// Waits until what handlers triggered is confirmed, or kept elsewhere; bounded by the client's own timeout. Called before a
+    /// delivery counts as finished.
     fn settle_triggered(&mut self);
 
     /// Writes a line to the application's log. Fields are name and value pairs.

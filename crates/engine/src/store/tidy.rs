@@ -101,7 +101,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes to the newest segment what only this one knows: what it settled of others that stay, and its sessions.
+    /// Writes to the newest segment what only this one knows: what it settled of others that stay, its sessions, and which segments went that the
+    /// newest one says were there when it began.
     fn carry_on(&mut self, number: u64) -> Result<std::result::Result<(), NoRoom>> {
         let refs = self.journal.segment(number).map(|segment| segment.refs.clone()).unwrap_or_default();
         for other in refs {
@@ -113,7 +114,15 @@ impl Store {
                 return Ok(Err(NoRoom));
             }
         }
-        let facts = self.journal.summary_of(number, &self.clocks)?.facts.remembered(self.now.wall.0);
+        let summary = self.journal.summary_of(number, &self.clocks)?;
+        let dropped: Vec<u64> =
+            summary.dropped.iter().copied().filter(|before| self.journal.summary.start.contains(before)).collect();
+        for before in dropped {
+            if self.put_dropped(before)?.is_err() {
+                return Ok(Err(NoRoom));
+            }
+        }
+        let facts = summary.facts.remembered(self.now.wall.0);
         let all: Vec<_> = facts.0.into_iter().collect();
         for part in all.chunks(CARRIED) {
             let part = Facts(part.iter().cloned().collect());
@@ -122,6 +131,10 @@ impl Store {
             }
             self.journal.summary.facts.merge(&part);
         }
+        self.put_dropped(number)
+    }
+
+    fn put_dropped(&mut self, number: u64) -> Result<std::result::Result<(), NoRoom>> {
         if self.put(|_, body| entry::put_dropped(body, number))?.is_err() {
             return Ok(Err(NoRoom));
         }

@@ -22,6 +22,8 @@ impl Worker<'_> {
         while self.may_claim() && self.slot.has_room(number) {
             let Some(place) = self.slot.claim(number, now) else { break };
             let failed = self.handle_delivery(number, place);
+            // What was triggered meanwhile is kept before the slot tells that nothing is left to do.
+            self.application.settle_triggered();
             self.slot.finish(number, place);
             let before = now;
             now = clock::mono().0;
@@ -53,8 +55,6 @@ impl Worker<'_> {
     }
 
     fn report_chunk(&mut self, number: u32, now: u64) {
-        // What handlers triggered is kept before the broker may forget why.
-        self.application.settle_triggered();
         if let Some(chunk) = self.hand.chunk(number) {
             let report = chunk.report(self.slot);
             self.line.send(&WorkerFrame::Report(report));

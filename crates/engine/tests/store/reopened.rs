@@ -2,8 +2,9 @@
 
 use crate::conforms::{NOW, store};
 use bytes::Bytes;
-use proletarier_core::backlog::{Backlog, Completion, Reserved, Waits};
+use proletarier_core::backlog::{Backlog, Completion, Reserved, Settlement, Waits};
 use proletarier_core::delivery::{Delivery, Due};
+use proletarier_core::time::Now;
 use proletarier_engine::store::Store;
 
 fn fetch(store: &mut Store, count: usize) -> Vec<Reserved> {
@@ -47,4 +48,37 @@ fn what_waits_is_listed_as_before() {
     let mut second = store(directory.path(), false);
     assert_eq!(second.waiting(0, 100), before);
     assert_eq!(second.waiting(before.items[1].token, 1).items, before.items[2..3]);
+}
+
+#[test]
+fn nothing_is_missing_where_a_segment_went_that_told_of_one_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut living = store(directory.path(), false);
+    // Three fill a segment, where that is small because time passes.
+    let fill = |store: &mut Store, minute: u64| {
+        let now = Now { mono: NOW.mono.plus(minute * 60_000_000), ..NOW };
+        store.append(&mut vec![Delivery::first(vec![b'x'; 300 << 10].into()).into(); 3], now);
+        while store.poll().is_some() {}
+    };
+    let settle_all = |store: &mut Store| {
+        for reserved in fetch(store, 10) {
+            store.settle(&mut vec![(reserved.token, Settlement::Done)], NOW);
+        }
+        while store.poll().is_some() {}
+        store.promote(NOW);
+    };
+    fill(&mut living, 1);
+    settle_all(&mut living);
+    fill(&mut living, 2);
+    // The second tells that the first goes, and the third begins before that is so.
+    settle_all(&mut living);
+    fill(&mut living, 3);
+    // The second goes.
+    settle_all(&mut living);
+    while living.poll().is_some() {}
+    drop(living);
+    let names = || std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names().filter(|name| name.ends_with(".journal")).collect::<Vec<_>>(), ["0000000000000003.journal"]);
+    // Looks for what is missing itself.
+    drop(store(directory.path(), false));
 }
