@@ -3,7 +3,7 @@
 use crate::application::{Application, Level};
 use crate::runtime_dir::RuntimeDir;
 use crate::scoreboard::{self, Scoreboard};
-use crate::store::StoreLock;
+use crate::store::{StoreLock, fleeting};
 use crate::ties::Ties;
 use crate::{Role, RunError, broker, client, clock, fork, inherited, log, supervisor, worker, zygote};
 use proletarier_core::lifecycle::Plan;
@@ -76,12 +76,21 @@ pub fn run(settings: Settings, role: Role, application: &mut dyn Application) ->
 fn lock_store(settings: &Settings, role: Role) -> Result<Option<StoreLock>, RunError> {
     match &settings.store {
         _ if role == Role::Worker => Ok(None),
-        Store::Memory => Ok(None),
+        Store::Memory => {
+            let words = "the store is in memory: what waits does not outlive the broker (set state_dir, or store)";
+            log::line(Level::Warning, words, &[]);
+            Ok(None)
+        }
         Store::Nats(_) => Err(RunError::Setup("store: this release has 'memory:' and directories, and no 'nats://' yet".into())),
         Store::Directory(directory) => {
             let longest = settings.worker.grace + STRAGGLERS;
             let lock = StoreLock::claim(directory, settings.permissions.dir_mode, longest);
-            lock.map(Some).map_err(|error| RunError::Setup(error.to_string()))
+            let lock = lock.map_err(|error| RunError::Setup(error.to_string()))?;
+            if let Some(medium) = fleeting(directory) {
+                let words = "the store is where nothing lasts: set state_dir, or store, to a directory that does";
+                log::line(Level::Warning, words, &[("store", &directory.display()), ("is_on", &medium)]);
+            }
+            Ok(Some(lock))
         }
     }
 }

@@ -3,7 +3,8 @@
 //! An adapter starts what it is asked for and tells of its end through [`Backlog::poll`], so that a log that commits in groups, and a
 //! server on the network, fit the same port. Rules each adapter keeps (the conformance suite checks them):
 //! - what [`Completion::Done`] told of survives what the adapter's capabilities say;
-//! - replacements are kept before the token they replace goes, and are idempotent by event id and listeners;
+//! - replacements are kept before the token they replace goes; where an adapter keeps them one by one, a copy is known by what it replaces
+//!   and its place among the replacements (by event and listeners it is not: each retry has the same);
 //! - a fetched delivery is reserved until its token is settled: no other fetch gives it out;
 //! - an unknown token settles nothing and is no error;
 //! - a late success of an older hand-out settles its delivery, a late failure of one is ignored.

@@ -25,6 +25,7 @@ mod journal;
 mod letters;
 mod line;
 mod lock;
+mod medium;
 mod open;
 mod parked;
 mod segment;
@@ -34,6 +35,7 @@ mod tidy;
 
 pub use disk::{Directory, Disk, DiskFile};
 pub use lock::StoreLock;
+pub use medium::fleeting;
 pub use open::{Found, StoreError, open};
 
 use clocks::Clocks;

@@ -154,3 +154,23 @@ fn a_broker_that_cannot_bind_again_is_tried_again() {
     lab.wait_handled(2);
     daemon.stop();
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_store_where_nothing_lasts_is_warned_of() {
+    // In memory on every Linux.
+    let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let lab = Lab::new().set("store", directory.path().to_str().unwrap());
+    let mut daemon = lab.daemon();
+    let line = daemon.wait_logged("the store is where nothing lasts: set state_dir, or store, to a directory that does");
+    assert!(line["is_on"].as_str().unwrap().contains("tmpfs"), "{line}");
+    daemon.stop();
+}
+
+#[test]
+fn a_store_in_memory_is_warned_of() {
+    let lab = Lab::new().set("store", "memory:");
+    let mut daemon = lab.daemon();
+    daemon.wait_logged("the store is in memory: what waits does not outlive the broker (set state_dir, or store)");
+    daemon.stop();
+}
