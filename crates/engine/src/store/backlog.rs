@@ -2,7 +2,8 @@
 
 use super::entry::Entry;
 use super::frame::{Found, Reader};
-use super::summary::Summary;
+use super::segment::BEGIN;
+use super::summary::{Summary, scan};
 use super::syncer::Ended;
 use super::{Op, Store};
 use proletarier_core::backlog::{
@@ -11,9 +12,6 @@ use proletarier_core::backlog::{
 };
 use proletarier_core::delivery::{DeadLetter, Delivery};
 use proletarier_core::time::Now;
-
-/// So many are due at most before they are fetched: what else is due stays where it is.
-const DUE: usize = 4096;
 
 impl Backlog for Store {
     fn capabilities(&self) -> Capabilities {
@@ -95,7 +93,7 @@ impl Backlog for Store {
             let count = if parked { &mut self.counts.parked } else { &mut self.counts.pending };
             *count = count.saturating_sub(1);
             self.counts.reserved += 1;
-            self.counts.bytes = self.counts.bytes.saturating_sub(delivery.record.len() as u64);
+            self.take_off(delivery.record.len() as u64);
         }
         Some(delivery)
     }
@@ -104,16 +102,25 @@ impl Backlog for Store {
 
     fn promote(&mut self, now: Now) -> Option<u64> {
         self.now = now;
-        while self.due.len() < DUE {
-            let segments = &self.journal;
+        while self.due.len() < self.options.due {
+            let (segments, promoted) = (&self.journal, &self.promoted);
             let is_over = |sequence: u64| {
                 let place = segments.segment_of(sequence);
-                place.is_none_or(|place| {
+                let over = place.is_none_or(|place| {
                     let segment = &segments.segments[place];
                     segment.is_settled(sequence) || segment.is_reserved(sequence)
-                })
+                });
+                // An index file that was written since has it again.
+                over || promoted.contains(&sequence)
             };
-            let Some((sequence, place)) = self.parked.take_due(now, &self.clocks, is_over) else { break };
+            let Some((sequence, place)) = self.parked.take_due(now, &self.clocks, is_over) else {
+                if let Some(damaged) = self.parked.take_damaged() {
+                    let read = self.read_parked(damaged);
+                    self.note(read, ());
+                    continue;
+                }
+                break;
+            };
             self.due.push_back((sequence, place));
             self.promoted.insert(sequence);
             self.counts.parked = self.counts.parked.saturating_sub(1);
@@ -121,7 +128,9 @@ impl Backlog for Store {
         }
         let again = self.tidy();
         // With many due, nothing is asked of the others before these are fetched.
-        let due = if self.due.len() < DUE { self.parked.until_next(now, &self.clocks) } else { None };
+        let due = if self.due.len() < self.options.due { self.parked.until_next(now, &self.clocks) } else { None };
+        // A block that could not be read is noticed only when the next is looked for.
+        let again = if self.parked.has_damaged() { Some(0) } else { again };
         due.into_iter().chain(again).min()
     }
 
@@ -168,7 +177,12 @@ impl Backlog for Store {
                         self.syncing = false;
                         self.synced = mark;
                         self.completions.push_back(Completion::Synced(mark));
-                        self.drop_what_goes();
+                        self.journal.prove();
+                        self.tidying.look_again();
+                        self.tidying.writes(true);
+                        let dropped = self.drop_what_goes();
+                        self.tidying.writes(false);
+                        self.note(dropped, ());
                     }
                     Some(Ended::Reminder) => self.come_to_rest(),
                     None => {}
@@ -202,6 +216,15 @@ impl Store {
         }
     }
 
+    /// Takes in what is parked in a segment whose index file is damaged.
+    fn read_parked(&mut self, number: u64) -> std::io::Result<()> {
+        let Some(segment) = self.journal.segment(number) else { return Ok(()) };
+        let mut summary = scan(&*segment.file, number, segment.first, BEGIN, segment.end, &self.clocks, &mut Vec::new())?;
+        summary.parked.iter_mut().for_each(|parked| parked.retain(|parked| !segment.is_settled(parked.sequence)));
+        self.parked.keep_all(number, &summary.parked);
+        Ok(())
+    }
+
     fn fetch_line(&mut self, most: usize, fetched: &mut Vec<Reserved>) {
         while fetched.len() < most {
             if self.line.has_rest() && self.line.len() < most - fetched.len() {
@@ -224,7 +247,7 @@ impl Store {
         self.journal.segments[place].reserve(sequence);
         self.counts.pending = self.counts.pending.saturating_sub(1);
         self.counts.reserved += 1;
-        self.counts.bytes = self.counts.bytes.saturating_sub(delivery.record.len() as u64);
+        self.take_off(delivery.record.len() as u64);
         fetched.push(Reserved { token: token(self.opening, sequence), delivery });
     }
 
@@ -234,7 +257,7 @@ impl Store {
         let segments = &self.journal.segments;
         let start = segments.partition_point(|segment| segment.first + u64::from(segment.count) <= after + 1);
         for (at, segment) in segments.iter().enumerate().skip(start).filter(|(_, segment)| segment.live > 0) {
-            let marks = if at + 1 == segments.len() { &self.journal.summary.marks } else { &segment.marks };
+            let marks = self.journal.marks(at);
             let offset = Summary::offset_before(marks, after + 1).or_else(|| marks.first().map(|(_, offset)| *offset));
             let Some(offset) = offset else { continue };
             let mut reader = Reader::new(&*segment.file, segment.number, offset.into(), segment.end);

@@ -2,13 +2,12 @@
 //! has only what was written to sync.
 
 use super::disk::{Disk, DiskFile};
+use super::options::Options;
 use super::segment::{Header, file_name};
-use super::summary::index_name;
+use super::summary::{index_name, new_index_name};
 use std::io::Result;
 use std::sync::Arc;
 
-/// The largest segment, in bytes.
-const LARGEST: u64 = 64 << 20;
 /// A segment that is full within so many microseconds is followed by one of double the size.
 const BUSY: u64 = 5_000_000;
 /// Files kept to be used again, beside the one that is made ahead.
@@ -17,6 +16,8 @@ const SPARES: usize = 2;
 /// The files that nobody has yet, or any more.
 pub(super) struct Files {
     disk: Arc<dyn Disk>,
+    smallest: u64,
+    largest: u64,
     /// Name and size; the one that is made ahead among them.
     spares: Vec<(String, u64)>,
     size: u64,
@@ -27,18 +28,16 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// The smallest segment, in bytes: a store that is hardly used takes little, a busy one, with large ones, rolls seldom.
-    pub const SMALLEST: u64 = 1 << 20;
-
-    pub fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { disk, spares: Vec::new(), size: Self::SMALLEST, made: 0, next: 0, trouble: None }
+    pub fn new(disk: Arc<dyn Disk>, options: &Options) -> Self {
+        let (smallest, largest) = (options.smallest, options.largest);
+        Self { disk, smallest, largest, spares: Vec::new(), size: smallest, made: 0, next: 0, trouble: None }
     }
 
     /// Gives the file of a segment, with its header, of at least `least` bytes. None where there is no room for it.
     pub fn take(&mut self, header: &Header, least: u64, now: u64) -> Result<Option<(Arc<dyn DiskFile>, u64)>> {
         if self.made != 0 {
             let quick = now.saturating_sub(self.made) < BUSY;
-            self.size = if quick { self.size * 2 } else { self.size / 2 }.clamp(Self::SMALLEST, LARGEST);
+            self.size = if quick { self.size * 2 } else { self.size / 2 }.clamp(self.smallest, self.largest);
         }
         self.made = now.max(1);
         if !self.spares.iter().any(|(_, size)| *size >= least) {
@@ -61,7 +60,7 @@ impl Files {
     }
 
     fn make(&mut self, least: u64) {
-        let mut size = self.size.max(least.next_multiple_of(Self::SMALLEST));
+        let mut size = self.size.max(least.next_multiple_of(self.smallest));
         loop {
             let name = format!("spare-{}", self.next);
             self.next += 1;
@@ -77,16 +76,17 @@ impl Files {
                     self.trouble = Some(error.to_string());
                 }
             }
-            if size / 2 < Self::SMALLEST.max(least) {
+            if size / 2 < self.smallest.max(least) {
                 return;
             }
-            size = (size / 2).next_multiple_of(Self::SMALLEST);
+            size = (size / 2).next_multiple_of(self.smallest);
         }
     }
 
     /// A segment is over: its file is used again, or removed.
     pub fn give_back(&mut self, number: u64, size: u64) -> Result<()> {
         let _ = self.disk.remove(&index_name(number));
+        let _ = self.disk.remove(&new_index_name(number));
         if self.spares.len() <= SPARES && (size >= self.size || self.trouble.is_some()) {
             let name = format!("spare-{}", self.next);
             self.next += 1;
@@ -108,8 +108,9 @@ impl Files {
 
     /// Begins small again, and lets large files go.
     pub fn shrink(&mut self) {
-        (self.size, self.made) = (Self::SMALLEST, 0);
-        for (name, _) in self.spares.extract_if(.., |(_, size)| *size > Self::SMALLEST) {
+        (self.size, self.made) = (self.smallest, 0);
+        let smallest = self.smallest;
+        for (name, _) in self.spares.extract_if(.., |(_, size)| *size > smallest) {
             // One that stays is no harm.
             let _ = self.disk.remove(&name);
         }

@@ -6,13 +6,17 @@ use super::entry;
 use super::files::Files;
 use super::frame::{framed, push};
 use super::segment::{BEGIN, Header, Segment};
-use super::summary::{Index, Summary, read_index, write_index};
+use super::summary::{Index, Summary, index_name, new_index_name, read_index, write_index};
 use std::collections::VecDeque;
 use std::io::{Error, ErrorKind, Result};
 use std::sync::Arc;
 
 /// A group is written when it has so many bytes, whatever else comes.
 const GROUP: usize = 1 << 20;
+
+/// An opening's first segment has a number so much higher than the last that is found: frames of segments that a power loss took may stand in
+/// files that are used again, and are those of no other segment.
+const JUMP: u64 = 1 << 20;
 
 /// There is no room for another segment. It is not for ever: what is handled makes room.
 #[derive(Debug)]
@@ -25,21 +29,24 @@ pub(super) type Full = Option<(u64, Option<Index>)>;
 pub(super) struct Journal {
     pub disk: Arc<dyn Disk>,
     pub files: Files,
-    /// The oldest first; the last is written to.
+    /// The oldest first; the last is written to, once one was begun.
     pub segments: VecDeque<Segment>,
-    /// Whether the last was begun by this opening; one of an opening before is not written to.
-    begun: bool,
     /// What is known of the last.
     pub summary: Summary,
     /// The next sequence number.
     pub next: u64,
     store: u64,
     opening: u16,
+    /// One was begun in this opening: what an opening before has written is not written to again.
+    begun: bool,
     group: Vec<u8>,
     scratch: Vec<u8>,
     /// Files that were written to since they were last synced, but for the last segment's.
     pub unsynced: Vec<Arc<dyn DiskFile>>,
     pub names_changed: bool,
+    /// Segments whose index files have yet to get their names, and those that are being synced for that.
+    pub unproven: Vec<u64>,
+    pub proving: Vec<u64>,
     /// Why the group is not written yet.
     pub trouble: Option<String>,
 }
@@ -50,15 +57,17 @@ impl Journal {
             disk,
             files,
             segments,
-            begun: false,
             summary: Summary::beginning(next),
             next,
             store,
             opening,
+            begun: false,
             group: Vec::new(),
             scratch: Vec::new(),
             unsynced: Vec::new(),
             names_changed: true,
+            unproven: Vec::new(),
+            proving: Vec::new(),
             trouble: None,
         }
     }
@@ -71,7 +80,8 @@ impl Journal {
         if !self.write()? {
             return Ok(Err(NoRoom));
         }
-        let number = self.segments.back().map_or(1, |last| last.number + 1);
+        let step = if self.begun { 1 } else { JUMP };
+        let number = self.segments.back().map_or(1, |last| last.number + step);
         let header = Header { number, first: self.next, store: self.store, opening: self.opening };
         let room = BEGIN + framed(least) as u64 + framed(9 + 8 * self.segments.len()) as u64;
         let Some((file, size)) = self.files.take(&header, room, now)? else { return Ok(Err(NoRoom)) };
@@ -109,13 +119,26 @@ impl Journal {
         summary.marks.clone_from(&last.marks);
         let number = last.number;
         // Without it the segment is read when it must be known: a full disk may have it so.
-        let index = write_index(&*self.disk, number, &summary).ok().and_then(|()| read_index(&*self.disk, number));
+        let index = write_index(&*self.disk, number, &summary)
+            .ok()
+            .and_then(|()| read_index(&*self.disk, number, &new_index_name(number)));
+        self.unproven.push(number);
         Some((number, index))
     }
 
     /// Whether a body of so many bytes fits the last segment.
     pub fn fits(&self, body: usize) -> bool {
         self.begun && self.segments.back().is_some_and(|last| self.end() + framed(body) as u64 <= last.size)
+    }
+
+    /// How many segments are written no more.
+    pub fn full(&self) -> usize {
+        self.segments.len() - usize::from(self.begun)
+    }
+
+    /// Places of frames of a segment, by sequence numbers.
+    pub fn marks(&self, at: usize) -> &[(u64, u32)] {
+        if at < self.full() { &self.segments[at].marks } else { &self.summary.marks }
     }
 
     /// Where the next frame of the last segment begins.
@@ -158,6 +181,7 @@ impl Journal {
             Ok(()) => {
                 last.end += self.group.len() as u64;
                 self.group.clear();
+                self.group.shrink_to(2 * GROUP);
                 self.trouble = None;
                 Ok(true)
             }
@@ -166,6 +190,19 @@ impl Journal {
                 Ok(false)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a segment that is full is known to be synced.
+    pub fn is_proven(&self, number: u64) -> bool {
+        !self.unproven.contains(&number) && !self.proving.contains(&number)
+    }
+
+    /// What was being synced is: the index files of those segments can be relied on.
+    pub fn prove(&mut self) {
+        for number in std::mem::take(&mut self.proving) {
+            // Without that one the segment is read.
+            let _ = self.disk.rename(&new_index_name(number), &index_name(number));
         }
     }
 
@@ -188,7 +225,8 @@ impl Journal {
 
     /// What is known of a segment, of which nothing is gathered.
     pub fn summary_of(&self, number: u64, clocks: &Clocks) -> Result<Summary> {
-        if let Some(index) = read_index(&*self.disk, number) {
+        let names = [new_index_name(number), index_name(number)];
+        if let Some(index) = names.iter().find_map(|name| read_index(&*self.disk, number, name)) {
             return Ok(index.summary);
         }
         let Some(segment) = self.segment(number) else { return Ok(Summary::default()) };

@@ -10,16 +10,15 @@ use proletarier_core::delivery::Delivery;
 use std::collections::VecDeque;
 use std::io::Result;
 
-/// Bytes of records that are in memory at most, but for one larger record.
-const FRONT: usize = 16 << 20;
-/// Read on when there are fewer in memory than are asked for, until there are so many bytes more.
-const READ: usize = 1 << 20;
+/// The part of the front that is read at once, when there are fewer in memory than are asked for.
+const READ: usize = 16;
 /// The journal is read on by so many bytes at once, whatever is found in them: who asks for more asks again.
 const STEP: u64 = 4 << 20;
 
 /// The line.
-#[derive(Default)]
 pub(super) struct Line {
+    /// Bytes of records that are in memory at most, but for one larger record.
+    most: usize,
     front: VecDeque<(u64, Delivery)>,
     bytes: usize,
     /// Where the rest begins; none: all is in memory.
@@ -27,9 +26,9 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// A line that is in the journal alone, from `place` on.
-    pub fn from(place: Place) -> Self {
-        Self { rest: Some(place), ..Self::default() }
+    /// A line that is in the journal alone, from `rest` on, and has at most so many bytes of records in memory.
+    pub const fn new(rest: Option<Place>, most: usize) -> Self {
+        Self { most, front: VecDeque::new(), bytes: 0, rest }
     }
 
     /// Adds one that is kept at `place`.
@@ -37,7 +36,7 @@ impl Line {
         if self.rest.is_some() {
             return;
         }
-        if self.bytes >= FRONT {
+        if self.bytes >= self.most {
             self.rest = Some(place);
             return;
         }
@@ -71,9 +70,11 @@ impl Line {
 
     /// Reads on where the front is short of `count`.
     pub fn read_on(&mut self, count: usize, segments: &VecDeque<Segment>, clocks: &Clocks) -> Result<()> {
-        let enough = self.bytes + READ;
+        let enough = self.bytes + self.most.div_ceil(READ);
         let mut left = STEP;
-        while let Some((number, offset)) = self.rest.filter(|_| self.front.len() < count || self.bytes < enough.min(FRONT)) {
+        while let Some((number, offset)) =
+            self.rest.filter(|_| self.bytes < self.most && (self.front.len() < count || self.bytes < enough))
+        {
             let at = segments.partition_point(|segment| segment.number < number);
             let Some(segment) = segments.get(at) else {
                 self.rest = None;

@@ -27,6 +27,7 @@ mod line;
 mod lock;
 mod medium;
 mod open;
+mod options;
 mod parked;
 mod segment;
 mod summary;
@@ -36,7 +37,8 @@ mod tidy;
 pub use disk::{Directory, Disk, DiskFile};
 pub use lock::StoreLock;
 pub use medium::fleeting;
-pub use open::{Found, StoreError, open};
+pub use open::{Found, Losses, StoreError, open, open_with};
+pub use options::Options;
 
 use clocks::Clocks;
 use entry::{Kept, Replacing};
@@ -66,6 +68,7 @@ enum Op {
 /// The embedded store.
 pub struct Store {
     journal: Journal,
+    options: Options,
     clocks: Clocks,
     opening: u16,
     line: Line,
@@ -119,7 +122,7 @@ impl Store {
                 if let Some((number, Some(index))) = full {
                     self.parked.index(number, &index);
                 }
-                self.tidying.has_rolled();
+                self.tidying.has_rolled(self.journal.segments.back().map_or(0, |last| last.number));
                 Ok(Ok(()))
             }
             Err(NoRoom) => Ok(Err(NoRoom)),
@@ -256,7 +259,7 @@ impl Store {
     /// Something is settled: takes it out of what is in memory.
     fn settled(&mut self, sequence: u64, letter: Option<u64>) {
         let Some(place) = self.journal.segment_of(sequence) else { return };
-        let last = place + 1 == self.journal.segments.len();
+        let is_full = place < self.journal.full();
         let reserved = self.journal.segments[place].is_reserved(sequence);
         if let Some(number) = letter {
             self.letters.remove(number);
@@ -271,13 +274,19 @@ impl Store {
             let count =
                 if parked && !self.promoted.remove(&sequence) { &mut self.counts.parked } else { &mut self.counts.pending };
             *count = count.saturating_sub(1);
-            self.counts.bytes = self.counts.bytes.saturating_sub(bytes);
+            self.take_off(bytes);
         }
         let segment = &mut self.journal.segments[place];
         segment.settle(sequence);
-        if segment.live == 0 && !last {
+        if segment.live == 0 && is_full {
             self.tidying.look_again();
         }
+    }
+
+    /// Something waits no more. How much waits is estimated at an opening: what is over is over.
+    fn take_off(&mut self, bytes: u64) {
+        let counts = &mut self.counts;
+        counts.bytes = if counts.pending + counts.parked == 0 { 0 } else { counts.bytes.saturating_sub(bytes) };
     }
 
     /// The newest segment settles something of this one's.
@@ -347,8 +356,7 @@ impl Store {
         self.journal.write()?;
         let Some(at) = self.journal.segment_of(sequence) else { return Ok(None) };
         let segment = &self.journal.segments[at];
-        let marks = if at + 1 == self.journal.segments.len() { &self.journal.summary.marks } else { &segment.marks };
-        let Some(offset) = summary::Summary::offset_before(marks, sequence) else { return Ok(None) };
+        let Some(offset) = summary::Summary::offset_before(self.journal.marks(at), sequence) else { return Ok(None) };
         let mut reader = frame::Reader::new(&*segment.file, segment.number, offset.into(), segment.end);
         while let Some(found) = reader.next()? {
             let frame::Found::Frame { offset, body } = found else { continue };
@@ -379,6 +387,7 @@ impl Store {
         let mut files = std::mem::take(&mut self.journal.unsynced);
         files.extend(self.journal.segments.back().map(|last| std::sync::Arc::clone(&last.file)));
         let names = std::mem::take(&mut self.journal.names_changed);
+        self.journal.proving = std::mem::take(&mut self.journal.unproven);
         self.syncer.give(Job { mark: self.told, files, names });
     }
 

@@ -6,9 +6,10 @@ use super::files::Files;
 use super::journal::Journal;
 use super::letters::Letters;
 use super::line::Line;
+use super::options::Options;
 use super::parked::ParkedOnes;
 use super::segment::{BEGIN, Begins, Header, Segment, VERSION, file_name, number_of};
-use super::summary::{Damage, Summary, read_index, refers_to, scan, write_index};
+use super::summary::{Damage, Summary, index_name, new_index_name, read_index, refers_to, scan, write_index};
 use super::syncer::Syncer;
 use super::tidy::Tidying;
 use super::{Store, frame, one};
@@ -127,10 +128,18 @@ struct Read {
 /// # Errors
 /// When it can't be read or written, or is of another version.
 pub fn open(disk: Arc<dyn Disk>, id: u64, now: Now, threaded: bool) -> std::result::Result<(Store, Found), StoreError> {
+    open_with(disk, id, now, Options { threaded, ..Options::default() })
+}
+
+/// The same with other measures than the usual ones.
+///
+/// # Errors
+/// See [`open`].
+pub fn open_with(disk: Arc<dyn Disk>, id: u64, now: Now, options: Options) -> std::result::Result<(Store, Found), StoreError> {
     let clocks = Clocks::new(now);
     let names = disk.list()?;
     let id = read_format(&*disk, &names, id)?;
-    let mut files = Files::new(Arc::clone(&disk));
+    let mut files = Files::new(Arc::clone(&disk), &options);
     for name in names.iter().filter(|name| name.starts_with("spare-")) {
         let size = disk.open(name).and_then(|file| file.length()).unwrap_or(0);
         files.find_spare(name, size);
@@ -147,6 +156,17 @@ pub fn open(disk: Arc<dyn Disk>, id: u64, now: Now, threaded: bool) -> std::resu
         }
     }
     let missing = keep_what_counts(&*disk, &mut reads, &mut damages)?;
+    // One without a header may have no number to begin with: segments are found by their sequence numbers, which ascend.
+    let mut end = 0;
+    for summary in reads.iter_mut().map(|read| &mut read.summary) {
+        if summary.count == 0 {
+            summary.first = summary.first.max(end);
+        }
+        end = summary.first + u64::from(summary.count);
+    }
+    for name in names.iter().filter(|name| name.ends_with(".new")) {
+        disk.remove(name)?;
+    }
     for name in names.iter().filter(|name| name.ends_with(".index")) {
         let number = name.strip_suffix(".index").and_then(|number| u64::from_str_radix(number, 16).ok());
         if number.is_none_or(|number| reads.iter().all(|read| read.number != number)) {
@@ -161,17 +181,18 @@ pub fn open(disk: Arc<dyn Disk>, id: u64, now: Now, threaded: bool) -> std::resu
             found.sessions.restore(*session, &fact.runs, last);
         }
     }
-    let opening = reads.iter().map(|read| read.opening).max_by_key(|opening| *opening).unwrap_or(0) % u16::MAX + 1;
+    let opening = reads.iter().rev().map(|read| read.opening).find(|opening| *opening != 0).unwrap_or(0) % u16::MAX + 1;
     let next = reads.iter().map(|read| read.summary.first + u64::from(read.summary.count)).max().map_or(1, |next| next + JUMP);
     let mut segments = settle_all(&mut reads);
     let mut store = Store {
         journal: Journal::new(Arc::clone(&disk), files, VecDeque::new(), next, id, opening),
+        options,
         clocks,
         opening,
-        line: segments.front().map_or_else(Line::default, |first| Line::from((first.number, BEGIN as u32))),
+        line: Line::new(segments.front().map(|first| (first.number, BEGIN as u32)), options.front),
         due: VecDeque::new(),
         promoted: HashSet::new(),
-        parked: ParkedOnes::default(),
+        parked: ParkedOnes::new(options.in_memory),
         letters: Letters::default(),
         adopted: HashMap::new(),
         counts: Counts::default(),
@@ -184,7 +205,7 @@ pub fn open(disk: Arc<dyn Disk>, id: u64, now: Now, threaded: bool) -> std::resu
         syncing: false,
         reminded: false,
         at_reminder: 0,
-        syncer: Syncer::start(Arc::clone(&disk), threaded)?,
+        syncer: Syncer::start(Arc::clone(&disk), options.threaded)?,
         tidying: Tidying::default(),
         completions: VecDeque::new(),
         failed: None,
@@ -197,7 +218,11 @@ pub fn open(disk: Arc<dyn Disk>, id: u64, now: Now, threaded: bool) -> std::resu
     store.journal.unsynced = segments.iter().map(|segment| Arc::clone(&segment.file)).collect();
     store.journal.segments = segments;
     // What was torn at its end is not written to any more. Where there is no room for a segment of its own, that is looked for later.
-    let _ = store.roll(0)?;
+    if store.roll(0)?.is_ok() && store.journal.write()? {
+        // That there was this opening outlives lost power: none after it has its number, nor its segments' and its deliveries'.
+        store.journal.segments.back().map_or(Ok(()), |last| last.file.sync())?;
+        disk.sync_names()?;
+    }
     store.journal.files.prepare();
     Ok((store, found))
 }
@@ -244,7 +269,7 @@ fn read(
         Begins::With(_) | Begins::Otherwise => None,
     };
     if let Some(header) = header
-        && let Some(index) = read_index(disk, number)
+        && let Some(index) = read_index(disk, number, &index_name(number))
         && index.summary.end <= size
         && index.summary.first == header.first
     {
@@ -369,12 +394,19 @@ fn take_in(store: &mut Store, disk: &dyn Disk, segment: &mut Segment, read: &mut
         });
         let whole = summary.present == [(summary.first, summary.count)] || summary.count == 0;
         // Of a damaged one the index would say that all of it is there.
-        let index = if whole { write_index(disk, number, summary).ok().and_then(|()| read_index(disk, number)) } else { None };
+        let index = if whole {
+            write_index(disk, number, summary).ok().and_then(|()| read_index(disk, number, &new_index_name(number)))
+        } else {
+            None
+        };
+        // What an opening before has written need not be synced.
+        store.journal.unsynced.push(Arc::clone(&segment.file));
+        store.journal.unproven.push(number);
         match index {
             Some(index) => store.parked.index(number, &index),
             None => store.parked.keep_all(number, &summary.parked),
         }
-    } else if let Some(index) = read_index(disk, number) {
+    } else if let Some(index) = read_index(disk, number, &index_name(number)) {
         store.parked.index(number, &index);
     }
     let letters = read.summary.letters.iter().filter(|letter| !is_over(letter.sequence));
@@ -383,7 +415,13 @@ fn take_in(store: &mut Store, disk: &dyn Disk, segment: &mut Segment, read: &mut
         store.letters.add(letter.number, letter.sequence, (number, letter.offset));
         dead += 1;
     }
-    let parked = store.parked.count(number, is_over);
+    let mut parked = store.parked.count(number, is_over);
+    if store.parked.take_damaged().is_some() {
+        let mut summary = scan(&*segment.file, number, segment.first, BEGIN, segment.end, &store.clocks, &mut Vec::new())?;
+        summary.parked.iter_mut().for_each(|parked| parked.retain(|parked| !is_over(parked.sequence)));
+        store.parked.keep_all(number, &summary.parked);
+        parked = store.parked.count(number, is_over);
+    }
     let waiting = u64::from(segment.live).saturating_sub(dead);
     let in_line = waiting.saturating_sub(parked);
     store.counts.parked += parked.min(waiting);

@@ -3,13 +3,10 @@
 
 use super::clocks::Clocks;
 use super::disk::DiskFile;
-use super::summary::{BLOCK, Clock, Index, Parked, read_block};
+use super::summary::{Clock, Index, Parked, read_block};
 use proletarier_core::time::Now;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-
-/// A segment with more parked ones than this keeps them in its index file.
-const IN_MEMORY: usize = 4 * BLOCK;
 
 /// A delivery's place: segment and offset.
 pub(super) type Place = (u64, u32);
@@ -45,17 +42,22 @@ impl Cursor {
 }
 
 /// What is to become due.
-#[derive(Default)]
 pub(super) struct ParkedOnes {
+    in_memory: usize,
     soon: [BTreeMap<(u64, u64), Place>; 2],
     cursors: Vec<Cursor>,
     /// Segments whose index file turned out to be damaged: they are to be read anew.
-    pub damaged: Vec<u64>,
+    damaged: Vec<u64>,
     /// When the next is due, by clock, where that is known.
     next: [Option<u64>; 2],
 }
 
 impl ParkedOnes {
+    /// Of a segment with more than `in_memory` all but the next few stay in its index file.
+    pub fn new(in_memory: usize) -> Self {
+        Self { in_memory, soon: Default::default(), cursors: Vec::new(), damaged: Vec::new(), next: [None; 2] }
+    }
+
     /// One is parked.
     pub fn add(&mut self, clock: Clock, due: u64, sequence: u64, place: Place) {
         self.soon[clock as usize].insert((due, sequence), place);
@@ -73,7 +75,7 @@ impl ParkedOnes {
             }
             let mut cursor =
                 Cursor { segment, clock, file: Arc::clone(&index.file), begin, next: 0, count, block: VecDeque::new() };
-            if count > IN_MEMORY {
+            if count > self.in_memory {
                 self.soon[clock as usize].retain(|_, (of, _)| *of != segment);
                 self.cursors.push(cursor);
             } else {
@@ -94,15 +96,30 @@ impl ParkedOnes {
         self.next = [None; 2];
     }
 
+    pub const fn has_damaged(&self) -> bool {
+        !self.damaged.is_empty()
+    }
+
+    /// A segment whose index file turned out to be damaged; the caller reads the segment, for [`Self::keep_all`].
+    pub fn take_damaged(&mut self) -> Option<u64> {
+        let segment = self.damaged.pop()?;
+        self.damaged.retain(|damaged| *damaged != segment);
+        self.forget(segment);
+        Some(segment)
+    }
+
     /// How many of a segment are parked and not `is_over`. Looks at each.
-    pub fn count(&self, segment: u64, is_over: impl Fn(u64) -> bool) -> u64 {
+    pub fn count(&mut self, segment: u64, is_over: impl Fn(u64) -> bool) -> u64 {
         let soon =
             self.soon.iter().flat_map(BTreeMap::iter).filter(|((_, sequence), (of, _))| *of == segment && !is_over(*sequence));
         let mut count = soon.count();
         for cursor in self.cursors.iter().filter(|cursor| cursor.segment == segment) {
             let mut place = 0;
             while place < cursor.count {
-                let Some(block) = read_block(&*cursor.file, cursor.begin, place, cursor.count) else { break };
+                let Some(block) = read_block(&*cursor.file, cursor.begin, place, cursor.count) else {
+                    self.damaged.push(segment);
+                    break;
+                };
                 place += block.len();
                 count += block.iter().filter(|parked| !is_over(parked.sequence)).count();
             }

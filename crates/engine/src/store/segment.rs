@@ -174,17 +174,16 @@ impl Segment {
         new
     }
 
-    /// What is settled in it, as runs.
-    pub fn settled_runs(&self) -> Vec<(u64, u32)> {
-        let mut runs: Vec<(u64, u32)> = Vec::new();
-        for place in (0..u64::from(self.count)).filter(|place| self.settled.has(*place)) {
-            let sequence = self.first + place;
-            match runs.last_mut() {
-                Some((first, count)) if *first + u64::from(*count) == sequence => *count += 1,
-                _ => runs.push((sequence, 1)),
-            }
-        }
-        runs
+    /// The parts of runs of sequence numbers that are of this segment.
+    pub fn its_part(&self, runs: &[(u64, u32)]) -> Vec<(u64, u32)> {
+        let (begin, end) = (self.first, self.first + u64::from(self.count));
+        let parts = runs.iter().map(|(first, count)| ((*first).max(begin), (first + u64::from(*count)).min(end)));
+        parts.filter(|(first, end)| first < end).map(|(first, end)| (first, (end - first) as u32)).collect()
+    }
+
+    /// About how many bytes of it are of what is not settled: history and all.
+    pub fn live_bytes(&self) -> u64 {
+        (self.end - BEGIN) * u64::from(self.live) / u64::from(self.count.max(1))
     }
 
     /// Bytes that a record of it has on average.

@@ -230,9 +230,14 @@ fn take(summary: &mut Summary, entry: Entry, offset: u32, clocks: &Clocks) {
     }
 }
 
-/// The index file of a segment.
+/// The index file of a segment that is synced. Before that it has another name: what it tells of might be lost with the power, and it not.
 pub(super) fn index_name(segment: u64) -> String {
     format!("{segment:016x}.index")
+}
+
+/// The index file of a segment that is not known to be synced.
+pub(super) fn new_index_name(segment: u64) -> String {
+    format!("{segment:016x}.new")
 }
 
 /// Writes a segment's index file, with those parked that `waits` says are not settled. Where that fails it is done without.
@@ -282,8 +287,7 @@ pub(super) fn write_index(disk: &dyn Disk, segment: u64, summary: &Summary) -> R
         let checksum = crc32fast::hash(&out[start + 4..]);
         out[start..start + 4].copy_from_slice(&checksum.to_le_bytes());
     }
-    let name = index_name(segment);
-    disk.create(&name)?.write(&out, 0)
+    disk.create(&new_index_name(segment))?.write(&out, 0)
 }
 
 fn list<T>(out: &mut Vec<u8>, items: &[T], put: impl Fn(&mut Vec<u8>, &T)) {
@@ -299,9 +303,9 @@ pub(super) struct Index {
     pub file: Arc<dyn DiskFile>,
 }
 
-/// Reads all of an index file but those parked; none where it is not whole, or of another version.
-pub(super) fn read_index(disk: &dyn Disk, segment: u64) -> Option<Index> {
-    let file = disk.open(&index_name(segment)).ok()?;
+/// Reads all of an index file, by its name, but those parked; none where it is not whole, or of another version.
+pub(super) fn read_index(disk: &dyn Disk, segment: u64, name: &str) -> Option<Index> {
+    let file = disk.open(name).ok()?;
     let mut begin = [0; 24];
     (file.read(&mut begin, 0).ok()? == begin.len()).then_some(())?;
     let mut fields = &begin[..];

@@ -4,21 +4,20 @@
 use super::Store;
 use super::entry::{self, Entry, Kept};
 use super::facts::Facts;
-use super::files::Files;
 use super::frame::{Found, Reader};
 use super::journal::NoRoom;
-use super::segment::BEGIN;
+use super::segment::{BEGIN, Segment};
 use proletarier_core::backlog::{Counts, Ticket};
-use proletarier_core::delivery::DeadLetter;
+use proletarier_core::delivery::{DeadLetter, Due};
 use std::collections::HashSet;
 use std::io::Result;
 
 /// Sessions in one entry that carries them on.
 const CARRIED: usize = 512;
-/// What may lie idle beside what is live, in bytes, before anything is moved.
-const SLACK: u64 = 8 << 20;
 /// Bytes of a segment that are looked through in one step.
 const STEP: u64 = 256 * 1024;
+/// What is due within so many microseconds is not moved.
+const SOON: u64 = 60_000_000;
 /// With nothing to do but to wait for room, it is looked for so often, in microseconds.
 const AGAIN: u64 = 500_000;
 
@@ -26,24 +25,59 @@ const AGAIN: u64 = 500_000;
 #[derive(Default)]
 pub(super) struct Tidying {
     look: bool,
-    /// Segments that go when what makes them superfluous is synced: up to this ticket.
-    going: Vec<(u64, Ticket)>,
+    /// Segments that go.
+    going: Vec<Going>,
     /// The segment that is being emptied, and how far that is.
     moving: Option<(u64, u64)>,
-    /// Segments that were looked through since the newest began.
+    /// Segments that were looked through in this round.
     tried: HashSet<u64>,
+    /// Older segments than this one are looked through in this round: what was moved in it is not moved again in it.
+    before: u64,
+    /// It is this that writes.
+    writes: bool,
     checked: u64,
 }
 
+/// A segment that goes, step by step, as a power loss may take any part of what is not synced: each step is begun when the one before is synced.
+#[derive(Clone, Copy)]
+struct Going {
+    segment: u64,
+    step: Step,
+    /// What is to be synced next.
+    ticket: Ticket,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// All of it is settled.
+    Over,
+    /// What only it knew is written to the newest segment. Sooner that might be left without what replaced what it says is settled.
+    Carried,
+    /// So is that it goes. Sooner that might be left without what was carried on.
+    Dropped,
+}
+
 impl Tidying {
+    /// It is tidying that writes from here on, or is not.
+    pub const fn writes(&mut self, writes: bool) {
+        self.writes = writes;
+    }
+
     /// Something has changed.
     pub fn look_again(&mut self) {
         self.look = true;
     }
 
-    /// A segment is full.
-    pub fn has_rolled(&mut self) {
-        self.tried.clear();
+    fn is_dropped(&self, number: u64) -> bool {
+        self.going.iter().any(|going| going.segment == number && going.step == Step::Dropped)
+    }
+
+    /// A segment is full, and another one began. By what was appended or settled: another round begins.
+    pub fn has_rolled(&mut self, newest: u64) {
+        if !self.writes {
+            self.tried.clear();
+            self.before = newest;
+        }
         self.look = true;
     }
 }
@@ -55,7 +89,9 @@ impl Store {
             self.tidying.checked = self.now.mono.0;
             self.journal.files.prepare();
         }
+        self.tidying.writes = true;
         let result = self.tidy_step();
+        self.tidying.writes = false;
         let more = self.note(result, false);
         if more { Some(0) } else { self.refuses().then_some(AGAIN) }
     }
@@ -70,55 +106,43 @@ impl Store {
         }
         if self.tidying.look {
             self.tidying.look = false;
-            self.begin_drops()?;
+            self.begin_drops();
+            self.drop_what_goes()?;
             self.choose();
         }
         self.move_on()
     }
 
     fn is_going(&self, number: u64) -> bool {
-        self.tidying.going.iter().any(|(going, _)| *going == number)
+        self.tidying.going.iter().any(|going| going.segment == number)
     }
 
     /// Prepares every segment of which all is settled to go.
-    fn begin_drops(&mut self) -> Result<()> {
-        let full = self.journal.segments.len().saturating_sub(1);
+    fn begin_drops(&mut self) {
+        let full = self.journal.full();
         let over: Vec<u64> =
             self.journal.segments.iter().take(full).filter(|segment| segment.live == 0).map(|segment| segment.number).collect();
         for number in over {
             if self.is_going(number) {
                 continue;
             }
-            if self.carry_on(number)?.is_err() {
-                self.tidying.look = true;
-                return Ok(());
-            }
-            // It goes with the ticket of this.
             self.tickets += 1;
             self.sync_to = self.tickets;
-            self.tidying.going.push((number, self.tickets));
+            self.tidying.going.push(Going { segment: number, step: Step::Over, ticket: self.tickets });
         }
-        Ok(())
     }
 
     /// Writes to the newest segment what only this one knows: what it settled of others that stay, its sessions, and which segments went that the
     /// newest one says were there when it began.
     fn carry_on(&mut self, number: u64) -> Result<std::result::Result<(), NoRoom>> {
+        let summary = self.journal.summary_of(number, &self.clocks)?;
         let refs = self.journal.segment(number).map(|segment| segment.refs.clone()).unwrap_or_default();
         for other in refs {
             let runs = match self.journal.segment(other) {
-                Some(segment) if segment.live > 0 => segment.settled_runs(),
+                Some(segment) if !self.tidying.is_dropped(other) => segment.its_part(&summary.done),
                 _ => continue,
             };
             if !self.put_runs(&runs)? {
-                return Ok(Err(NoRoom));
-            }
-        }
-        let summary = self.journal.summary_of(number, &self.clocks)?;
-        let dropped: Vec<u64> =
-            summary.dropped.iter().copied().filter(|before| self.journal.summary.start.contains(before)).collect();
-        for before in dropped {
-            if self.put_dropped(before)?.is_err() {
                 return Ok(Err(NoRoom));
             }
         }
@@ -131,10 +155,16 @@ impl Store {
             }
             self.journal.summary.facts.merge(&part);
         }
-        self.put_dropped(number)
+        // The newest segment lists those that there were when it began: which of them went is not forgotten.
+        for gone in summary.dropped {
+            if self.journal.summary.start.contains(&gone) && self.write_dropped(gone)?.is_err() {
+                return Ok(Err(NoRoom));
+            }
+        }
+        Ok(Ok(()))
     }
 
-    fn put_dropped(&mut self, number: u64) -> Result<std::result::Result<(), NoRoom>> {
+    fn write_dropped(&mut self, number: u64) -> Result<std::result::Result<(), NoRoom>> {
         if self.put(|_, body| entry::put_dropped(body, number))?.is_err() {
             return Ok(Err(NoRoom));
         }
@@ -143,20 +173,38 @@ impl Store {
     }
 
     /// Lets go what is superfluous by what is synced now.
-    pub(super) fn drop_what_goes(&mut self) {
+    pub(super) fn drop_what_goes(&mut self) -> Result<()> {
+        for at in 0..self.tidying.going.len() {
+            let Going { segment, step, ticket } = self.tidying.going[at];
+            if step == Step::Dropped || ticket > self.synced {
+                continue;
+            }
+            let (written, next) = match step {
+                Step::Over => (self.carry_on(segment)?, Step::Carried),
+                Step::Carried | Step::Dropped => (self.write_dropped(segment)?, Step::Dropped),
+            };
+            if written.is_err() {
+                // Those that follow settle something in it: they do not go before.
+                self.tidying.look = true;
+                break;
+            }
+            self.tickets += 1;
+            self.sync_to = self.tickets;
+            self.tidying.going[at] = Going { segment, step: next, ticket: self.tickets };
+        }
         let synced = self.synced;
-        let (gone, going): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.tidying.going).into_iter().partition(|(_, ticket)| *ticket <= synced);
-        self.tidying.going = going;
-        for (number, _) in gone {
+        let is_gone = |going: &Going| going.step == Step::Dropped && going.ticket <= synced;
+        let gone: Vec<_> = self.tidying.going.extract_if(.., |going| is_gone(going)).map(|going| going.segment).collect();
+        for number in gone {
             let Some(place) = self.journal.segments.iter().position(|segment| segment.number == number) else { continue };
             if let Some(segment) = self.journal.segments.remove(place) {
                 self.parked.forget(number);
-                let given = self.journal.files.give_back(number, segment.size);
-                self.note(given, ());
+                self.journal.unproven.retain(|unproven| *unproven != number);
+                self.journal.files.give_back(number, segment.size)?;
                 self.journal.names_changed = true;
             }
         }
+        Ok(())
     }
 
     /// Chooses a segment to empty, where much lies idle.
@@ -164,19 +212,21 @@ impl Store {
         if self.tidying.moving.is_some() {
             return;
         }
-        let full = self.journal.segments.len().saturating_sub(1);
+        let full = self.journal.full();
         let sealed = || self.journal.segments.iter().take(full);
-        let live: u64 = sealed().map(|segment| u64::from(segment.live) * segment.average()).sum();
+        let live: u64 = sealed().map(Segment::live_bytes).sum();
         let size: u64 = sealed().map(|segment| segment.size).sum();
-        if size <= 2 * live + SLACK {
+        if size <= 2 * live + self.options.slack {
             return;
         }
-        let tried = &self.tidying.tried;
-        let sparse =
-            sealed().filter(|segment| segment.live > 0 && u64::from(segment.live) * segment.average() * 2 < segment.size);
+        let Tidying { tried, before, .. } = &self.tidying;
+        let sparse = sealed().filter(|segment| segment.live > 0 && segment.live_bytes() * 2 < segment.size);
         let chosen = sparse
-            .filter(|segment| !tried.contains(&segment.number))
-            .min_by_key(|segment| u64::from(segment.live) * segment.average());
+            // What was moved to one that is not synced might be left in both where power is lost, if it were moved on.
+            .filter(|segment| {
+                segment.number < *before && self.journal.is_proven(segment.number) && !tried.contains(&segment.number)
+            })
+            .min_by_key(|segment| segment.live_bytes());
         self.tidying.moving = chosen.map(|segment| (segment.number, BEGIN));
     }
 
@@ -213,7 +263,8 @@ impl Store {
         Ok(true)
     }
 
-    /// What waits in the line is not moved, as that would cost it its place; what is in somebody's hand is not, as it is known by its number.
+    /// What waits in the line is not moved, as that would cost it its place; what is in somebody's hand is not, as it is known by its
+    /// number: that may be so of all that was due, also where an opening before handed it out.
     fn may_move(&self, segment: u64, kept: &Kept) -> bool {
         let Some(segment) = self.journal.segment(segment) else { return false };
         if segment.is_settled(kept.sequence) || segment.is_reserved(kept.sequence) {
@@ -221,7 +272,10 @@ impl Store {
         }
         match kept.dead {
             Some((number, _)) => self.letters.is_at(number, kept.sequence),
-            None => kept.delivery.due.is_some() && !self.promoted.contains(&kept.sequence),
+            None => kept.delivery.due.is_some_and(|due| match due {
+                Due::At(at) => at > self.now.wall.plus(SOON),
+                Due::After(at) => at > self.now.mono.plus(SOON),
+            }),
         }
     }
 
@@ -246,7 +300,7 @@ impl Store {
             None => {
                 // It is parked here instead of there.
                 self.counts.parked -= 1;
-                self.counts.bytes = self.counts.bytes.saturating_sub(kept.delivery.record.len() as u64);
+                self.take_off(kept.delivery.record.len() as u64);
                 self.keep(new, kept.delivery, place);
             }
         }
@@ -254,7 +308,7 @@ impl Store {
     }
 
     /// Nothing has come for a second: all is synced. A store that is empty takes no more room than a new one.
-    pub(super) fn come_to_rest(&mut self) {
+    pub fn come_to_rest(&mut self) {
         self.reminded = false;
         self.sync_to = self.tickets;
         let quiet = std::mem::replace(&mut self.at_reminder, self.tickets) == self.tickets;
@@ -264,7 +318,7 @@ impl Store {
             self.syncer.remind();
             return;
         }
-        let large = self.journal.segments.back().is_some_and(|last| last.size > Files::SMALLEST);
+        let large = self.journal.segments.back().is_some_and(|last| last.size > self.options.smallest);
         if large && self.counts == Counts::default() && self.undone.is_empty() && self.waiting.is_empty() {
             self.journal.files.shrink();
             let rolled = self.roll(0);
