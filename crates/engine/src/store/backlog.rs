@@ -1,11 +1,11 @@
 //! Makes the store an adapter of the backlog port.
 
+use super::Store;
 use super::entry::Entry;
 use super::frame::{Found, Reader};
 use super::segment::BEGIN;
 use super::summary::{Summary, scan};
 use super::syncer::Ended;
-use super::{Op, Store};
 use proletarier_core::backlog::{
     Append, Backlog, BacklogError, Capabilities, Completion, Counts, Page, Reserved, Settlement, Ticket, Token, Waiting, Waits,
     opening, sequence, token,
@@ -23,14 +23,10 @@ impl Backlog for Store {
         // Of each group the first origin is told in full: damage to what is before it costs no more.
         self.journal.summary.break_origins();
         for append in batch.drain(..) {
-            if !self.waiting.is_empty() {
-                self.waiting.push_back(Op::Append(append));
-                continue;
-            }
-            match self.do_append(append) {
-                Ok(Ok(())) => {}
-                Ok(Err(append)) => self.waiting.push_back(Op::Append(append)),
-                Err(error) => self.note(Err(error), ()),
+            let left = if self.events.is_empty() { self.do_append(append) } else { Ok(Err(append)) };
+            if let Err(append) = self.note(left, Ok(())) {
+                self.is_stuck();
+                self.events.push_back(append);
             }
         }
         self.tickets += 1;
@@ -40,14 +36,10 @@ impl Backlog for Store {
     fn settle(&mut self, batch: &mut Vec<(Token, Settlement)>, now: Now) -> Ticket {
         self.now = now;
         for (token, settlement) in batch.drain(..) {
-            if !self.waiting.is_empty() {
-                self.waiting.push_back(Op::Settle(token, settlement));
-                continue;
-            }
-            match self.do_settle(token, settlement) {
-                Ok(Ok(())) => {}
-                Ok(Err((token, settlement))) => self.waiting.push_back(Op::Settle(token, settlement)),
-                Err(error) => self.note(Err(error), ()),
+            let left = if self.outcomes.is_empty() { self.do_settle(token, settlement) } else { Ok(Err((token, settlement))) };
+            if let Err(outcome) = self.note(left, Ok(())) {
+                self.is_stuck();
+                self.outcomes.push_back(outcome);
             }
         }
         self.tickets += 1;
@@ -59,6 +51,10 @@ impl Backlog for Store {
     }
 
     fn fetch(&mut self, count: usize) {
+        if !self.outcomes.is_empty() {
+            // More of them would have nowhere to go, either.
+            return;
+        }
         let mut fetched = Vec::new();
         let both = !self.due.is_empty() && !self.line.is_empty();
         self.fetch_due(if both { count.div_ceil(2) } else { count }, &mut fetched);
@@ -157,24 +153,28 @@ impl Backlog for Store {
 
     fn refusal(&self) -> Option<String> {
         let trouble = self.journal.trouble.as_ref().or(self.journal.files.trouble.as_ref());
-        trouble.cloned().or_else(|| (!self.waiting.is_empty()).then(|| "no room".to_owned()))
+        trouble.cloned().or_else(|| self.waits_for_room().then(|| "no room".to_owned()))
     }
 
     fn poll(&mut self) -> Option<Completion> {
         if self.failed.is_none() {
             let written = self.write();
-            if self.note(written, false) && self.told < self.tickets {
-                self.told = self.tickets;
+            let all = self.note(written, false);
+            let kept = if all { self.tickets } else { self.stuck.map_or(self.told, |stuck| stuck - 1) };
+            if self.told < kept && self.journal.is_written() && self.undone.is_empty() {
+                self.told = kept;
                 self.completions.push_back(Completion::Done(self.told));
                 if !std::mem::replace(&mut self.reminded, true) {
                     self.syncer.remind();
                 }
             }
-            self.sync_on();
+            let synced = self.sync_on();
+            self.note(synced, ());
             while let Some(ended) = self.syncer.ended() {
                 match self.note(ended.map(Some), None) {
                     Some(Ended::Synced(mark)) => {
                         self.syncing = false;
+                        self.syncs_ended = self.syncs;
                         self.synced = mark;
                         self.completions.push_back(Completion::Synced(mark));
                         self.journal.prove();
@@ -187,7 +187,8 @@ impl Backlog for Store {
                     Some(Ended::Reminder) => self.come_to_rest(),
                     None => {}
                 }
-                self.sync_on();
+                let synced = self.sync_on();
+                self.note(synced, ());
             }
         }
         if let Some(reason) = &self.failed {
@@ -228,7 +229,12 @@ impl Store {
     fn fetch_line(&mut self, most: usize, fetched: &mut Vec<Reserved>) {
         while fetched.len() < most {
             if self.line.has_rest() && self.line.len() < most - fetched.len() {
-                let read = self.journal.write().and_then(|_| self.line.read_on(most, &self.journal.segments, &self.clocks));
+                // What is not written can't be read, and must not be passed by.
+                let read = match self.journal.write() {
+                    Ok(true) => self.line.read_on(most, &self.journal.segments, &self.clocks),
+                    Ok(false) => Ok(()),
+                    Err(error) => Err(error),
+                };
                 self.note(read, ());
             }
             let Some((sequence, delivery)) = self.line.pop() else { return };

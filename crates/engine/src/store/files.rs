@@ -2,6 +2,7 @@
 //! has only what was written to sync.
 
 use super::disk::{Disk, DiskFile};
+use super::journal::is_for_now;
 use super::options::Options;
 use super::segment::{Header, file_name};
 use super::summary::{index_name, new_index_name};
@@ -45,10 +46,26 @@ impl Files {
         }
         let Some(place) = self.spares.iter().position(|(_, size)| *size >= least) else { return Ok(None) };
         let (name, size) = self.spares.remove(place);
-        let file = self.disk.open(&name)?;
-        file.write(&header.encode(), 0)?;
-        self.disk.rename(&name, &file_name(header.number))?;
-        Ok(Some((file, size)))
+        let named = file_name(header.number);
+        let taken = self.disk.open(&name).and_then(|file| {
+            file.write(&header.encode(), 0)?;
+            self.disk.rename(&name, &named)?;
+            Ok(file)
+        });
+        match taken {
+            Ok(file) => Ok(Some((file, size))),
+            Err(error) if is_for_now(&error) => {
+                self.trouble = Some(error.to_string());
+                self.spares.push((name, size));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a file is made ahead.
+    pub const fn has_spare(&self) -> bool {
+        !self.spares.is_empty()
     }
 
     /// Makes a file ahead, unless there is one. Whether there is.
@@ -87,6 +104,12 @@ impl Files {
     pub fn give_back(&mut self, number: u64, size: u64) -> Result<()> {
         let _ = self.disk.remove(&index_name(number));
         let _ = self.disk.remove(&new_index_name(number));
+        let gone = self.use_again(number, size);
+        // It is over, and said to be: the next opening finds it.
+        gone.or_else(|error| if is_for_now(&error) { Ok(()) } else { Err(error) })
+    }
+
+    fn use_again(&mut self, number: u64, size: u64) -> Result<()> {
         if self.spares.len() <= SPARES && (size >= self.size || self.trouble.is_some()) {
             let name = format!("spare-{}", self.next);
             self.next += 1;

@@ -141,6 +141,16 @@ impl Journal {
         if at < self.full() { &self.segments[at].marks } else { &self.summary.marks }
     }
 
+    /// Bytes of the last segment that events leave for outcomes: while no other file is made ahead, a quarter.
+    pub fn kept_for_outcomes(&self) -> usize {
+        if self.files.has_spare() { 0 } else { self.segments.back().map_or(0, |last| last.size as usize / 4) }
+    }
+
+    /// Whether nothing is gathered.
+    pub const fn is_written(&self) -> bool {
+        self.group.is_empty()
+    }
+
     /// Where the next frame of the last segment begins.
     pub fn end(&self) -> u64 {
         self.segments.back().map_or(BEGIN, |last| last.end) + self.group.len() as u64

@@ -59,12 +59,6 @@ use tidy::Tidying;
 /// Runs of settled numbers in one entry.
 const RUNS: usize = 4096;
 
-/// What could not be written yet.
-enum Op {
-    Append(Append),
-    Settle(Token, Settlement),
-}
-
 /// The embedded store.
 pub struct Store {
     journal: Journal,
@@ -83,8 +77,11 @@ pub struct Store {
     counts: Counts,
     /// Settled, and not written.
     undone: Vec<u64>,
-    /// What waits for room.
-    waiting: VecDeque<Op>,
+    /// What waits for room: outcomes first, as these make some.
+    outcomes: VecDeque<(Token, Settlement)>,
+    events: VecDeque<Append>,
+    /// The first ticket of what waits for room: it, and what is after it, is not told to be kept.
+    stuck: Option<Ticket>,
     tickets: Ticket,
     /// What was said to be kept, and to be synced.
     told: Ticket,
@@ -92,6 +89,9 @@ pub struct Store {
     /// What is to be synced.
     sync_to: Ticket,
     syncing: bool,
+    /// Syncs that were begun, and that have ended.
+    syncs: u64,
+    syncs_ended: u64,
     /// A reminder is under way, and what had been asked for at the last one.
     reminded: bool,
     at_reminder: Ticket,
@@ -131,11 +131,16 @@ impl Store {
 
     /// Writes an entry that `make` makes, where it fits; its place.
     fn put(&mut self, make: impl Fn(&Self, &mut Vec<u8>)) -> Result<std::result::Result<Place, NoRoom>> {
+        self.put_beside(0, make)
+    }
+
+    /// The same, where as much as `reserve` says is left beside it in the segment.
+    fn put_beside(&mut self, reserve: usize, make: impl Fn(&Self, &mut Vec<u8>)) -> Result<std::result::Result<Place, NoRoom>> {
         let mut rolled = false;
         loop {
             let mut body = self.journal.scratch();
             make(self, &mut body);
-            if self.journal.fits(body.len()) {
+            if self.journal.fits(body.len() + reserve) {
                 let place = self.journal.append(&body);
                 self.journal.give_scratch(body);
                 if self.journal.is_group_full() {
@@ -143,7 +148,7 @@ impl Store {
                 }
                 return Ok(Ok(place));
             }
-            if rolled || self.roll(body.len())?.is_err() {
+            if rolled || self.roll(body.len() + reserve)?.is_err() {
                 return Ok(Err(NoRoom));
             }
             rolled = true;
@@ -152,7 +157,7 @@ impl Store {
 
     fn do_append(&mut self, append: Append) -> Result<std::result::Result<(), Append>> {
         let sequence = self.journal.next;
-        let put = self.put(|store, body| {
+        let put = self.put_beside(self.journal.kept_for_outcomes(), |store, body| {
             let origin = store.journal.summary.origin(append.origin);
             match append.dead {
                 Some(at) => entry::put_letter(body, sequence, at, &append.delivery, origin, &store.clocks),
@@ -333,22 +338,32 @@ impl Store {
         Ok(true)
     }
 
-    /// Does what waits for room, and writes. Whether all is written.
+    /// Does what waits for room, and writes. Whether nothing waits any more and all is written.
     fn write(&mut self) -> Result<bool> {
-        while let Some(op) = self.waiting.pop_front() {
-            let left = match op {
-                Op::Append(append) => self.do_append(append)?.err().map(Op::Append),
-                Op::Settle(token, settlement) => {
-                    self.do_settle(token, settlement)?.err().map(|(token, settlement)| Op::Settle(token, settlement))
-                }
-            };
-            if let Some(op) = left {
-                self.waiting.push_front(op);
-                self.journal.write()?;
-                return Ok(false);
+        while let Some((token, settlement)) = self.outcomes.pop_front() {
+            if let Err(outcome) = self.do_settle(token, settlement)? {
+                self.outcomes.push_front(outcome);
+                break;
             }
         }
-        Ok(self.write_done()? && self.journal.write()?)
+        let mut all = self.outcomes.is_empty() && self.write_done()?;
+        while let Some(append) = self.events.pop_front() {
+            if let Err(append) = self.do_append(append)? {
+                self.events.push_front(append);
+                all = false;
+                break;
+            }
+        }
+        all &= self.journal.write()?;
+        if all {
+            self.stuck = None;
+        }
+        Ok(all)
+    }
+
+    /// Something of the next ticket waits for room.
+    fn is_stuck(&mut self) {
+        self.stuck.get_or_insert(self.tickets + 1);
     }
 
     /// Finds one that is kept, by its sequence number.
@@ -379,16 +394,20 @@ impl Store {
     }
 
     /// Syncs what is written, where more is asked for than is synced or under way.
-    fn sync_on(&mut self) {
-        if self.syncing || self.synced >= self.sync_to || self.told <= self.synced {
-            return;
+    fn sync_on(&mut self) -> Result<()> {
+        let asked = self.synced < self.sync_to && self.synced < self.told;
+        // What is synced is what was written before.
+        if self.syncing || !(asked || self.tidying.waits_for(self.syncs + 1)) || !self.journal.write()? {
+            return Ok(());
         }
         self.syncing = true;
+        self.syncs += 1;
         let mut files = std::mem::take(&mut self.journal.unsynced);
         files.extend(self.journal.segments.back().map(|last| std::sync::Arc::clone(&last.file)));
         let names = std::mem::take(&mut self.journal.names_changed);
         self.journal.proving = std::mem::take(&mut self.journal.unproven);
         self.syncer.give(Job { mark: self.told, files, names });
+        Ok(())
     }
 
     /// Remembers an error that nobody can mend.

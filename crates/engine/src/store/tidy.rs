@@ -7,7 +7,6 @@ use super::facts::Facts;
 use super::frame::{Found, Reader};
 use super::journal::NoRoom;
 use super::segment::{BEGIN, Segment};
-use proletarier_core::backlog::{Counts, Ticket};
 use proletarier_core::delivery::{DeadLetter, Due};
 use std::collections::HashSet;
 use std::io::Result;
@@ -43,8 +42,8 @@ pub(super) struct Tidying {
 struct Going {
     segment: u64,
     step: Step,
-    /// What is to be synced next.
-    ticket: Ticket,
+    /// The sync that is to end next, counted from the first.
+    sync: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,6 +65,11 @@ impl Tidying {
     /// Something has changed.
     pub fn look_again(&mut self) {
         self.look = true;
+    }
+
+    /// Whether a segment waits for this sync.
+    pub fn waits_for(&self, sync: u64) -> bool {
+        self.going.iter().any(|going| going.sync == sync)
     }
 
     fn is_dropped(&self, number: u64) -> bool {
@@ -93,15 +97,22 @@ impl Store {
         let result = self.tidy_step();
         self.tidying.writes = false;
         let more = self.note(result, false);
+        let synced = self.sync_on();
+        self.note(synced, ());
         if more { Some(0) } else { self.refuses().then_some(AGAIN) }
     }
 
     fn refuses(&self) -> bool {
-        self.journal.trouble.is_some() || self.journal.files.trouble.is_some() || !self.waiting.is_empty()
+        self.journal.trouble.is_some() || self.journal.files.trouble.is_some() || self.waits_for_room()
+    }
+
+    /// Whether there is something that could not be written.
+    pub(super) fn waits_for_room(&self) -> bool {
+        !(self.outcomes.is_empty() && self.events.is_empty())
     }
 
     fn tidy_step(&mut self) -> Result<bool> {
-        if !self.waiting.is_empty() || !self.undone.is_empty() || (!self.tidying.look && self.tidying.moving.is_none()) {
+        if !self.outcomes.is_empty() || !self.undone.is_empty() || (!self.tidying.look && self.tidying.moving.is_none()) {
             return Ok(false);
         }
         if self.tidying.look {
@@ -126,9 +137,7 @@ impl Store {
             if self.is_going(number) {
                 continue;
             }
-            self.tickets += 1;
-            self.sync_to = self.tickets;
-            self.tidying.going.push(Going { segment: number, step: Step::Over, ticket: self.tickets });
+            self.tidying.going.push(Going { segment: number, step: Step::Over, sync: self.syncs + 1 });
         }
     }
 
@@ -175,8 +184,8 @@ impl Store {
     /// Lets go what is superfluous by what is synced now.
     pub(super) fn drop_what_goes(&mut self) -> Result<()> {
         for at in 0..self.tidying.going.len() {
-            let Going { segment, step, ticket } = self.tidying.going[at];
-            if step == Step::Dropped || ticket > self.synced {
+            let Going { segment, step, sync } = self.tidying.going[at];
+            if step == Step::Dropped || sync > self.syncs_ended {
                 continue;
             }
             let (written, next) = match step {
@@ -188,12 +197,10 @@ impl Store {
                 self.tidying.look = true;
                 break;
             }
-            self.tickets += 1;
-            self.sync_to = self.tickets;
-            self.tidying.going[at] = Going { segment, step: next, ticket: self.tickets };
+            self.tidying.going[at] = Going { segment, step: next, sync: self.syncs + 1 };
         }
-        let synced = self.synced;
-        let is_gone = |going: &Going| going.step == Step::Dropped && going.ticket <= synced;
+        let ended = self.syncs_ended;
+        let is_gone = |going: &Going| going.step == Step::Dropped && going.sync <= ended;
         let gone: Vec<_> = self.tidying.going.extract_if(.., |going| is_gone(going)).map(|going| going.segment).collect();
         for number in gone {
             let Some(place) = self.journal.segments.iter().position(|segment| segment.number == number) else { continue };
@@ -307,7 +314,7 @@ impl Store {
         Ok(Ok(()))
     }
 
-    /// Nothing has come for a second: all is synced. A store that is empty takes no more room than a new one.
+    /// Nothing has come for a second: all is synced. A store that has little takes little room.
     pub fn come_to_rest(&mut self) {
         self.reminded = false;
         self.sync_to = self.tickets;
@@ -318,8 +325,9 @@ impl Store {
             self.syncer.remind();
             return;
         }
-        let large = self.journal.segments.back().is_some_and(|last| last.size > self.options.smallest);
-        if large && self.counts == Counts::default() && self.undone.is_empty() && self.waiting.is_empty() {
+        let live: u64 = self.journal.segments.iter().map(Segment::live_bytes).sum();
+        let last = self.journal.segments.back().map_or(0, |last| last.size);
+        if last > self.options.smallest && 4 * live < last && self.undone.is_empty() && !self.waits_for_room() {
             self.journal.files.shrink();
             let rolled = self.roll(0);
             let _ = self.note(rolled, Ok(()));
