@@ -9,6 +9,7 @@ mod conforms;
 #[path = "../../../core/tests/simulator/dice.rs"]
 mod dice;
 mod disk;
+mod full;
 mod model;
 mod power;
 mod reopened;
