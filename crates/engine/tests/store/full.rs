@@ -103,6 +103,28 @@ fn a_full_disk_refuses_events_has_room_for_outcomes_and_mends_itself() {
 }
 
 #[test]
+fn outcomes_have_room_that_events_do_not_get() {
+    let disk = Ram::default();
+    let mut store = store(&disk);
+    let mut told = Told::default();
+    store.append(&mut (0..20).map(event).collect(), at(1));
+    disk.fail(no_room(ErrorKind::StorageFull));
+    store.append(&mut (20..200).map(event).collect(), at(2));
+    store.fetch(5);
+    told.hear(&mut store);
+    let retry = |reserved: Reserved| {
+        let next = Delivery { attempt: 2, ..reserved.delivery };
+        (reserved.token, Settlement::Replace(vec![Replacement::Delivery(next)]))
+    };
+    store.settle(&mut told.fetched.drain(..).map(retry).collect(), at(3));
+    told.hear(&mut store);
+    // As it is on the disk now.
+    let mut next = self::store(&disk.after(Cut::Kill, &mut crate::dice::Dice::new(1)));
+    let waiting = next.waiting(0, 1_000).items;
+    assert_eq!(waiting.iter().filter(|waiting| waiting.delivery.attempt == 2).count(), 5, "of {}", waiting.len());
+}
+
+#[test]
 fn what_could_not_be_written_is_written_when_there_is_room_and_told_then() {
     for kind in [ErrorKind::StorageFull, ErrorKind::ReadOnlyFilesystem, ErrorKind::QuotaExceeded] {
         let disk = Ram::default();
