@@ -14,10 +14,12 @@ ABSOLUTE  := $(CURDIR)/$(SO)
 INIS      := $(CURDIR)/target/php-conf.d
 
 .DEFAULT_GOAL := help
-# Of `make soak`: its length, the events a second, and what the choice of kills is drawn from (drawn itself where it is empty).
+# Of `make soak`: its length, the events a second, what the choice of kills is drawn from (drawn itself where it is empty), and
+# how many times as often as usual everything is killed.
 SECONDS   := 60
 RATE      := 1000
 SEED      :=
+FURY      := 1
 
 .PHONY: help setup inis build demo check test unit system soak bench install stubs clean
 
@@ -51,7 +53,7 @@ test: check build ## All that CI runs: check, then the extension, the whole daem
 	PHP_INI_SCAN_DIR=$(INIS) $(PHP) -d extension=$(ABSOLUTE) tests/Soak/run.php --seconds=20 --rate=500
 
 soak: build inis ## Kill everything at random for SECONDS (60) at RATE (1000) events a second, and account for each event
-	PHP_INI_SCAN_DIR=$(INIS) $(PHP) -d extension=$(ABSOLUTE) tests/Soak/run.php --seconds=$(SECONDS) --rate=$(RATE) --seed=$(SEED)
+	PHP_INI_SCAN_DIR=$(INIS) $(PHP) -d extension=$(ABSOLUTE) tests/Soak/run.php --seconds=$(SECONDS) --rate=$(RATE) --seed=$(SEED) --fury=$(FURY)
 
 bench: build ## Measure beside php-zmq, in one run
 	$(PHP) bench/run.php $(SO)

@@ -16,11 +16,12 @@ final class Plan
     /** @var list<array{float, Deed, float}> moments, in their order, and a draw each, that decides what the deed leaves open */
     private array $deeds = [];
 
-    public function __construct(float $seconds, string $seed)
+    /** @param float $fury how many times as often as usual everything is done */
+    public function __construct(float $seconds, string $seed, float $fury = 1.0)
     {
         $dice = new Dice("$seed plan");
         foreach (Deed::cases() as $deed) {
-            $count = max(1, (int) round($seconds / $deed->pause()));
+            $count = max(1, (int) round($fury * $seconds / $deed->pause()));
             for ($number = 0; $number < $count; $number++) {
                 $this->deeds[] = [$dice->between(self::QUIET, max(self::QUIET, $seconds - self::QUIET)), $deed, $dice->next()];
             }

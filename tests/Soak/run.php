@@ -1,7 +1,7 @@
 <?php
 
 /**
- * The kill soak: `php -d extension=... tests/Soak/run.php --seconds=60 --rate=1000 [--seed=...]`. See docs/soak.md.
+ * The kill soak: `php -d extension=... tests/Soak/run.php --seconds=60 --rate=1000 [--seed=...] [--fury=1] [--keep]`. See docs/soak.md.
  *
  * Exit status 0 where the account holds; else 1, and all files are kept.
  */
@@ -20,16 +20,17 @@ use Proletarier\Tests\Soak\Target;
 require dirname(__DIR__) . '/bootstrap.php';
 
 ini_set('memory_limit', '-1');
-$options = getopt('', ['seconds:', 'rate:', 'seed:', 'keep']);
+$options = getopt('', ['seconds:', 'rate:', 'seed:', 'fury:', 'keep']);
 $seconds = (float) ($options['seconds'] ?? 60);
 $rate = (float) ($options['rate'] ?? 1000);
+$fury = (float) ($options['fury'] ?? 1);
 $seed = ($options['seed'] ?? '') ?: bin2hex(random_bytes(4));
 
 /** Until all is drained, at the end. */
 const DRAIN = 180.0;
 
 $site = Site::make($seed);
-echo "kill soak: $seconds s, $rate events/s, SEED=$seed, in $site->directory\n";
+echo "kill soak: $seconds s, $rate events/s, SEED=$seed, FURY=$fury, in $site->directory\n";
 $target = new Target($site);
 $wrong = [];
 try {
@@ -37,7 +38,7 @@ try {
     $target->awaitReady();
 
     $began = microtime(true);
-    $plan = new Plan($seconds, $seed);
+    $plan = new Plan($seconds, $seed, $fury);
     $fleet = new Fleet($site, $rate, $began + $seconds);
     $operator = $site->start('operator.php', 'operator.log', [(string) ($began + $seconds)]);
     for ($passed = 0.0; $passed < $seconds || !$fleet->isEmpty(); $passed = microtime(true) - $began) {
@@ -98,6 +99,6 @@ if ($wrong === []) {
 }
 echo 'THE ACCOUNT DOES NOT HOLD: ' . count($wrong) . ' things are wrong' . (count($wrong) > 50 ? ', the first of which are' : '') . "\n  ";
 echo implode("\n  ", array_slice($wrong, 0, 50)) . "\n";
-echo "files: $site->directory\nagain: make soak SECONDS=$seconds RATE=$rate SEED=$seed\n";
+echo "files: $site->directory\nagain: make soak SECONDS=$seconds RATE=$rate SEED=$seed FURY=$fury\n";
 file_put_contents($site->file('wrong'), implode("\n", $wrong) . "\n");
 exit(1);

@@ -82,3 +82,35 @@ fn nothing_is_missing_where_a_segment_went_that_told_of_one_before() {
     // Looks for what is missing itself.
     drop(store(directory.path(), false));
 }
+
+#[test]
+fn what_is_due_counts_once_also_where_its_segment_is_full_before_it_is_fetched() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = store(directory.path(), false);
+    let due = Some(Due::At(NOW.wall.plus(1_000)));
+    store.append(&mut vec![Delivery { due, ..Delivery::first("late".into()) }.into()], NOW);
+    while store.poll().is_some() {}
+    let later = Now { wall: NOW.wall.plus(1_000), ..NOW };
+    store.promote(later);
+    store.append(&mut vec![Delivery::first(vec![b'x'; 300 << 10].into()).into(); 4], later);
+    while store.poll().is_some() {}
+    store.promote(later);
+    assert_eq!((store.counts().pending, store.counts().parked), (5, 0));
+    assert_eq!(fetch(&mut store, 10).len(), 5);
+    assert_eq!((store.counts().pending, store.counts().parked), (0, 0));
+}
+
+#[test]
+fn where_nothing_waits_there_are_no_bytes_that_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut before = store(directory.path(), false);
+    // What waits of a segment is taken for average when it is found.
+    before.append(&mut vec![Delivery::first(vec![b'x'; 1_000].into()).into(), Delivery::first("small".into()).into()], NOW);
+    let first = fetch(&mut before, 1).remove(0);
+    before.settle(&mut vec![(first.token, Settlement::Done)], NOW);
+    while before.poll().is_some() {}
+    drop(before);
+    let mut after = store(directory.path(), false);
+    assert_eq!(fetch(&mut after, 10).len(), 1);
+    assert_eq!(after.counts().bytes, 0);
+}
