@@ -109,15 +109,20 @@ impl Broker<'_> {
         }
     }
 
-    /// Whether there was something to say.
+    /// Whether there was something to say. Chunks wait while something is not kept yet: a chunk's place in the scoreboard may have had the only
+    /// word on it.
     fn say_at_once(&mut self) -> bool {
-        let any = !self.effects.at_once.is_empty();
-        while !self.effects.at_once.is_empty() {
-            for reply in std::mem::take(&mut self.effects.at_once) {
-                self.say(reply);
+        let mut any = false;
+        loop {
+            let all_kept = self.unsaid.done >= self.unsaid.last;
+            let may_be_said = |reply: &mut Reply| all_kept || !matches!(reply, Reply::Chunk(..));
+            let now: Vec<_> = self.effects.at_once.extract_if(.., may_be_said).collect();
+            if now.is_empty() {
+                return any;
             }
+            any = true;
+            now.into_iter().for_each(|reply| self.say(reply));
         }
-        any
     }
 
     fn say(&mut self, reply: Reply) {
