@@ -49,7 +49,7 @@ impl Books {
         self.counters.expired += 1;
         self.watches.ended(&expired.delivery, || Fate::Failed("it expired before it was started".to_owned()));
         self.follow(&expired.delivery, &Settlement::Done);
-        effects.after.push(Reply::Expired(expired.delivery.clone()));
+        effects.before.push(Reply::Expired(expired.delivery.clone()));
         effects.settle.push((expired.token, Settlement::Done));
     }
 

@@ -61,6 +61,8 @@ pub struct Effects {
     pub append: Vec<Append>,
     /// To settle in the backlog.
     pub settle: Vec<(Token, Settlement)>,
+    /// To say before anything is kept: what leaves no other trace. It may be said again by the next broker.
+    pub before: Vec<Reply>,
     /// To say at once. With a backlog that survives the broker: chunks not before all settlements of earlier steps, and of this one, are kept,
     /// as a chunk's place in the scoreboard may have the only word on those of the chunk before it there.
     pub at_once: Vec<Reply>,

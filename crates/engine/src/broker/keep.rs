@@ -84,6 +84,7 @@ impl Broker<'_> {
 
     fn commit(&mut self) {
         let now = clock::now();
+        std::mem::take(&mut self.effects.before).into_iter().for_each(|reply| self.say(reply));
         if !self.effects.append.is_empty() {
             self.unsaid.last = self.backlog.append(&mut self.effects.append, now);
         }

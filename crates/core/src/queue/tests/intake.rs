@@ -88,3 +88,20 @@ fn what_has_expired_is_not_handed_out() {
     assert_eq!(ids(&rig.chunk()), ["a"]);
     assert_eq!((rig.queue.counters().expired, rig.backlog.counts().reserved), (3, 1));
 }
+
+#[test]
+fn what_expires_is_told_before_it_is_gone() {
+    let mut rig = Rig::new();
+    let mut expiring = Vec::new();
+    Record { expires: Some(rig.now.wall.0), ..named("expiring", "x") }.encode(&mut expiring);
+    rig.publish_batch(batch(1, [expiring.into()]));
+    let hello = Hello { listeners: vec![spec("l", "x")], ..Hello::default() };
+    let backlog = &mut rig.backlog;
+    backlog.fetch(1);
+    let Some(Completion::Fetched(fetched)) = std::iter::from_fn(|| backlog.poll()).last() else { panic!("nothing waits") };
+    rig.queue.handle_ready(1, Ready { hello, held: Vec::new() }, &mut |_| None, rig.now, &mut rig.effects).unwrap();
+    rig.queue.handle_fetched(fetched, rig.now, &mut rig.effects);
+    // A broker that is killed between the two leaves it to the next one, which tells of it again.
+    assert!(matches!(&rig.effects.before[..], [Reply::Expired(_)]));
+    assert_eq!((rig.effects.settle.len(), rig.effects.after.len()), (1, 0));
+}

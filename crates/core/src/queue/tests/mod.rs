@@ -120,6 +120,7 @@ impl Rig {
     /// Keeps, says and fetches until there is nothing more to.
     fn keep(&mut self) {
         loop {
+            self.said.append(&mut self.effects.before);
             self.said.append(&mut self.effects.at_once);
             self.backlog.append(&mut self.effects.append, self.now);
             self.backlog.settle(&mut self.effects.settle, self.now);
