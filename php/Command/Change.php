@@ -84,7 +84,7 @@ final class Change
         }
         if ($result['running'] > 0) {
             $screen->note(
-                number_format($result['running']) . ($result['running'] === 1 ? ' runs' : ' run') . ' now, and can only finish.'
+                number_format($result['running']) . ($result['running'] === 1 ? ' is' : ' are') . ' with a worker, and can only finish.'
             );
         }
         foreach ($result['missing'] as $id) {

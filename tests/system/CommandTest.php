@@ -161,7 +161,7 @@ final class CommandTest extends TestCase
         self::assertStringContainsString('due        ' . date('Y-m-d H:', time() + 3600), $shown->output);
 
         $cancelled = $this->command('waiting', 'cancel', '--all');
-        self::assertSame([0, "1 event cancelled.\n", "1 runs now, and can only finish.\n"], [$cancelled->status, $cancelled->output, $cancelled->errors]);
+        self::assertSame([0, "1 event cancelled.\n", "1 is with a worker, and can only finish.\n"], [$cancelled->status, $cancelled->output, $cancelled->errors]);
         self::assertSame(1, $this->command('waiting', 'cancel', $running)->status);
         self::assertSame([$running], array_column($this->daemon->awaitHandled(1), 'id'));
         $none = $this->command('waiting', 'cancel', $late);

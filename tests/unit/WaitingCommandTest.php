@@ -64,7 +64,7 @@ final class WaitingCommandTest extends TestCase
     {
         self::assertSame(0, $this->waiting(['action' => 'cancel', '--all' => true]));
         self::assertSame("2 waiting events cancelled.\n", $this->tester->getDisplay());
-        self::assertSame("1 runs now, and can only finish.\n", $this->tester->getErrorOutput());
+        self::assertSame("1 is with a worker, and can only finish.\n", $this->tester->getErrorOutput());
         self::assertSame([2], array_keys($this->control->events));
 
         self::assertSame(1, $this->waiting(['action' => 'cancel', 'what' => ['b']]), 'nothing could be done');

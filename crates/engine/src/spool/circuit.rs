@@ -1,7 +1,7 @@
 //! Provides the circuit: a machine's processes tell one another that no broker answers, so that one of them pays the wait, and the others spool at once.
 
-use super::SpoolOptions;
 use super::directory;
+use super::{SpoolOptions, System};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -34,7 +34,7 @@ impl Circuit {
     /// A process has waited in vain, or is about to see whether it does.
     pub fn trip(&self) {
         // Written to, because only the owner may set a file's time otherwise. Where it can't be had, the others pay the wait as well.
-        if let Ok(file) = directory::open(&self.options, &self.path) {
+        if let Ok(file) = directory::open(&self.options, &System, &self.path) {
             let _ = file.set_len(0);
             let _ = (&file).write_all(b"no broker answered\n");
         }

@@ -4,18 +4,20 @@ use super::damaged::{self, Unreadable};
 use super::directory::{self, EVENTS, draining, draining_path};
 use super::format::{self, Found, HEADER, Header, Spooled};
 use super::lock::{SHORT, lock_soon, try_lock};
-use super::{SpoolError, SpoolOptions};
+use super::{Disk, SpoolError, SpoolOptions, System};
 use crate::clock;
 use nix::fcntl::Flock;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The right to drain, until it is dropped.
 #[derive(Debug)]
 pub struct Claim {
     options: SpoolOptions,
+    disk: Arc<dyn Disk>,
     _lock: Flock<File>,
     /// Files that can't be opened, or are of versions that this release does not know: left where they are.
     foreign: Vec<PathBuf>,
@@ -27,10 +29,18 @@ impl Claim {
     /// # Errors
     /// When this process may not.
     pub fn take(options: &SpoolOptions) -> Result<Option<Self>, SpoolError> {
+        Self::take_on(options, Arc::new(System))
+    }
+
+    /// The same on this disk.
+    ///
+    /// # Errors
+    /// When this process may not.
+    pub fn take_on(options: &SpoolOptions, disk: Arc<dyn Disk>) -> Result<Option<Self>, SpoolError> {
         let path = options.dir.join("drain.lock");
-        let file = directory::open(options, &path)?;
+        let file = directory::open(options, &*disk, &path)?;
         let lock = try_lock(file, &path)?;
-        Ok(lock.map(|lock| Self { options: options.clone(), _lock: lock, foreign: Vec::new() }))
+        Ok(lock.map(|lock| Self { options: options.clone(), disk, _lock: lock, foreign: Vec::new() }))
     }
 
     /// The next file to drain: the oldest that a drainer has left, else what has been spooled since.
@@ -50,7 +60,7 @@ impl Claim {
                 path
             }
         };
-        let opened = Draining::open(&path);
+        let opened = Draining::open(&path, Arc::clone(&self.disk));
         if opened.is_err() {
             self.foreign.push(path);
         }
@@ -100,7 +110,7 @@ impl Claim {
             };
             let (Ok(opened), Ok(named)) = (file.metadata(), std::fs::metadata(&events)) else { continue };
             if (opened.dev(), opened.ino()) == (named.dev(), named.ino()) {
-                return std::fs::rename(&events, path).map(|()| true).map_err(|error| SpoolError::io("rename", &events, error));
+                return self.disk.rename(&events, path).map(|()| true).map_err(|error| SpoolError::io("rename", &events, error));
             }
         }
     }
@@ -110,6 +120,7 @@ impl Claim {
 #[derive(Debug)]
 pub struct Draining {
     path: PathBuf,
+    disk: Arc<dyn Disk>,
     file: File,
     length: u64,
     /// What was read so far.
@@ -123,7 +134,7 @@ impl Draining {
     ///
     /// # Errors
     /// When it can't be read, or is of another version.
-    pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
+    pub(super) fn open(path: &Path, disk: Arc<dyn Disk>) -> Result<Self, SpoolError> {
         let failed = |error| SpoolError::io("read", path, error);
         let file = directory::open_to_read(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
@@ -137,7 +148,7 @@ impl Draining {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => 0,
             Err(error) => return Err(failed(error)),
         };
-        Ok(Self { path: path.to_owned(), file, length, offset, damaged: Vec::new() })
+        Ok(Self { path: path.to_owned(), disk, file, length, offset, damaged: Vec::new() })
     }
 
     /// Where it is.
@@ -219,7 +230,7 @@ impl Draining {
 
     /// Sets aside what could not be read. Tells of it.
     pub(super) fn set_aside(&self) -> Result<Option<Unreadable>, SpoolError> {
-        damaged::set_aside(&self.path, &self.file, &self.damaged)
+        damaged::set_aside(&*self.disk, &self.path, &self.file, &self.damaged)
     }
 
     fn note_damaged(&mut self, from: u64, length: u64) {
@@ -235,7 +246,7 @@ impl Draining {
     /// When it could not be set aside, or the file not be removed: then it is drained again, and its events are known as copies.
     pub fn finish(self) -> Result<Option<Unreadable>, SpoolError> {
         let unreadable = self.set_aside()?;
-        std::fs::remove_file(&self.path).map_err(|error| SpoolError::io("remove", &self.path, error))?;
+        self.disk.remove(&self.path).map_err(|error| SpoolError::io("remove", &self.path, error))?;
         Ok(unreadable)
     }
 }

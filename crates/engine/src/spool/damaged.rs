@@ -1,8 +1,8 @@
 //! Sets aside what can't be read of a spool file: whoever has lost an event may find it in there.
 
-use super::SpoolError;
+use super::{Disk, SpoolError};
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::Write as _;
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ impl std::fmt::Display for Unreadable {
 }
 
 /// A file of this name in the directory for what can't go the usual way, made anew.
-pub(super) fn file(spool: &Path, name: &std::ffi::OsStr) -> Result<(PathBuf, File), SpoolError> {
+pub(super) fn file(disk: &dyn Disk, spool: &Path, name: &std::ffi::OsStr) -> Result<(PathBuf, File), SpoolError> {
     let dir = spool.join("damaged");
     DirBuilder::new()
         .recursive(true)
@@ -36,30 +36,47 @@ pub(super) fn file(spool: &Path, name: &std::ffi::OsStr) -> Result<(PathBuf, Fil
         .create(&dir)
         .map_err(|error| SpoolError::io("make the directory", &dir, error))?;
     let path = dir.join(name);
-    let opened = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
-    opened.map(|file| (path.clone(), file)).map_err(|error| SpoolError::io("write", &path, error))
+    let failed = |error| SpoolError::io("write", &path, error);
+    match disk.remove(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let file = disk.make(OpenOptions::new().create_new(true).append(true).mode(0o600), &path).map_err(failed)?;
+    Ok((path, file))
+}
+
+/// Syncs the names that lead to a file of that directory: what it was taken from goes then.
+pub(super) fn sync_names(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
+    path.ancestors().skip(1).take(2).try_for_each(|directory| disk.sync_names(directory))
 }
 
 /// Copies these ranges of a spool file, each under a line that says where it was.
-pub(super) fn set_aside(path: &Path, from: &File, ranges: &[(u64, u64)]) -> Result<Option<Unreadable>, SpoolError> {
+pub(super) fn set_aside(
+    disk: &dyn Disk,
+    path: &Path,
+    from: &File,
+    ranges: &[(u64, u64)],
+) -> Result<Option<Unreadable>, SpoolError> {
     if ranges.is_empty() {
         return Ok(None);
     }
     let name = path.file_name().unwrap_or_default();
-    let (aside, mut to) = file(path.parent().unwrap_or(Path::new(".")), name)?;
+    let (aside, to) = file(disk, path.parent().unwrap_or(Path::new(".")), name)?;
     let failed = |error| SpoolError::io("write", &aside, error);
     for (start, length) in ranges {
-        writeln!(to, "--- {length} bytes from byte {start} of {} ---", path.display()).map_err(failed)?;
+        let whence = format!("--- {length} bytes from byte {start} of {} ---\n", path.display());
+        disk.append(&to, whence.as_bytes()).map_err(failed)?;
         let mut copied = 0;
         let mut buffer = vec![0; (*length).min(1 << 20) as usize];
         while copied < *length {
             let part = &mut buffer[..(*length - copied).min(1 << 20) as usize];
             from.read_exact_at(part, start + copied).map_err(|error| SpoolError::io("read", path, error))?;
-            to.write_all(part).map_err(failed)?;
+            disk.append(&to, part).map_err(failed)?;
             copied += part.len() as u64;
         }
-        writeln!(to).map_err(failed)?;
+        disk.append(&to, b"\n").map_err(failed)?;
     }
-    to.sync_data().map_err(failed)?;
+    disk.sync(&to).map_err(failed)?;
+    sync_names(disk, &aside).map_err(failed)?;
     Ok(Some(Unreadable { places: ranges.len(), bytes: ranges.iter().map(|(_, length)| length).sum(), path: aside }))
 }

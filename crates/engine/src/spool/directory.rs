@@ -1,6 +1,6 @@
 //! Provides the spool's directory and its files' modes, whatever the umask, and says whose they are where that is in the way.
 
-use super::{SpoolError, SpoolOptions};
+use super::{Disk, SpoolError, SpoolOptions};
 use crate::ownership::{self, user};
 use nix::unistd::{Gid, Uid};
 use std::fs::{File, OpenOptions};
@@ -48,7 +48,7 @@ fn give_to_owner(file: &File, path: &Path) -> std::io::Result<()> {
 }
 
 /// Opens a file of the spool, and makes it with its mode and group where it is missing. Never follows a link.
-pub(super) fn open(options: &SpoolOptions, path: &Path) -> Result<File, SpoolError> {
+pub(super) fn open(options: &SpoolOptions, disk: &dyn Disk, path: &Path) -> Result<File, SpoolError> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW.bits();
     let failed = |error| SpoolError::io("open", path, error);
     loop {
@@ -56,8 +56,13 @@ pub(super) fn open(options: &SpoolOptions, path: &Path) -> Result<File, SpoolErr
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             other => return other.map_err(failed),
         }
-        match OpenOptions::new().read(true).append(true).create_new(true).mode(options.file_mode()).custom_flags(flags).open(path)
-        {
+        // The file that had this name until a drainer renamed it: its new name is kept before another file gets the old one.
+        if path.ends_with(EVENTS) && draining(&options.dir).is_ok_and(|files| !files.is_empty()) {
+            disk.sync_names(&options.dir).map_err(|error| SpoolError::io("sync", &options.dir, error))?;
+        }
+        let mut new = OpenOptions::new();
+        new.read(true).append(true).create_new(true).mode(options.file_mode()).custom_flags(flags);
+        match disk.make(&new, path) {
             Ok(file) => {
                 let shared = ownership::share_open(&file, &options.permissions, options.file_mode())
                     .and_then(|()| give_to_owner(&file, path));

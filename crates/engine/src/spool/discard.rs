@@ -1,9 +1,10 @@
 //! Discards events by hand: all, or those of an id. Nobody else drains meanwhile.
 
 use super::list::has_id;
-use super::{Claim, Draining, SpoolError, SpoolOptions, Unreadable, directory, format};
+use super::{Claim, Draining, SpoolError, SpoolOptions, System, Unreadable, directory, format};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes that are read at once.
@@ -48,7 +49,7 @@ pub fn discard(options: &SpoolOptions, id: Option<&str>) -> Result<Discarded, Sp
     }
     let mut claim = claim(options)?;
     for path in claim.all_files()? {
-        let mut file = match Draining::open(&path) {
+        let mut file = match Draining::open(&path, Arc::new(System)) {
             Err(SpoolError::Version { .. }) => continue,
             opened => opened?,
         };
@@ -81,7 +82,7 @@ pub fn discard(options: &SpoolOptions, id: Option<&str>) -> Result<Discarded, Sp
 fn replace(options: &SpoolOptions, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
     let beside = path.with_extension("new");
     let _ = std::fs::remove_file(&beside);
-    let mut file = directory::open(options, &beside)?;
+    let mut file = directory::open(options, &System, &beside)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_data()).and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|error| SpoolError::io("replace", path, error))
 }

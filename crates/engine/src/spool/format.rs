@@ -25,6 +25,8 @@ const MAGIC: [u8; 4] = [0xff, 0x50, 0xfe, 0x01];
 const FRAME: usize = 12;
 /// Bytes of a body before its record.
 const OWN: usize = 32;
+/// Bytes of a file up to what its first event is about: no other file has the same.
+pub const BEGINNING: usize = HEADER + FRAME + OWN;
 /// The largest body: params of 64 MiB at most, and 1 MiB for what else a record has.
 pub const MAX_BODY: usize = (65 << 20) + OWN;
 

@@ -1,11 +1,12 @@
 //! Lists what is in the spool, a page at a time, and leaves everything where it is.
 
 use super::directory::{EVENTS, draining};
-use super::{Draining, SpoolError, SpoolOptions, Spooled};
+use super::{Draining, SpoolError, SpoolOptions, Spooled, System};
 use proletarier_core::record::Record;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Bytes of files that one page looks at.
 const MOST: u64 = 4 << 20;
@@ -58,7 +59,7 @@ pub fn list(options: &SpoolOptions, after: Option<Cursor>, limit: usize, id: Opt
     let begin = after.and_then(|after| files.iter().position(|(inode, _)| *inode == after.inode)).unwrap_or(0);
     let (mut page, mut looked_at) = (Page::default(), 0);
     for (inode, path) in files.drain(begin..) {
-        let mut file = match Draining::open(&path) {
+        let mut file = match Draining::open(&path, Arc::new(System)) {
             // Drained since.
             Err(SpoolError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => continue,
             // Told of by who drains it.

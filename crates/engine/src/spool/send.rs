@@ -1,12 +1,11 @@
 //! Drains the spool to a broker elsewhere, over its socket for clients: what a daemon on this machine does by itself.
 
 use super::discard::claim;
-use super::{Draining, SpoolError, SpoolOptions, Spooled, Unreadable, damaged, format};
+use super::{Disk as _, Draining, SpoolError, SpoolOptions, Spooled, System, Unreadable, damaged, format};
 use crate::clock;
 use crate::transport::{Dealer, Sent as Socketed, Source, Transport, wait};
 use proletarier_core::frame::{Confirmation, Publish, RejectCode, ToClient};
 use std::collections::VecDeque;
-use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -121,9 +120,13 @@ fn send_file(file: &mut Draining, line: &mut Line<'_>, max_message: usize, sent:
     line.flush()?;
     if !too_large.is_empty() {
         let name = file.path().with_extension("too-large.spool");
-        let (path, mut aside) = damaged::file(file.path().parent().unwrap_or(file.path()), name.file_name().unwrap_or_default())?;
-        let written =
-            aside.write_all(&format::header()).and_then(|()| aside.write_all(&too_large)).and_then(|()| aside.sync_data());
+        let spool = file.path().parent().unwrap_or(file.path());
+        let (path, aside) = damaged::file(&System, spool, name.file_name().unwrap_or_default())?;
+        let written = System
+            .append(&aside, &format::header())
+            .and_then(|()| System.append(&aside, &too_large))
+            .and_then(|()| System.sync(&aside))
+            .and_then(|()| damaged::sync_names(&System, &path));
         written.map_err(|error| SpoolError::io("write", &path, error))?;
     }
     Ok(())

@@ -1,5 +1,4 @@
 //! Tests the spool's files: what is appended comes out, whatever was torn, flipped, left behind or done at the same time.
-#![allow(clippy::unwrap_used)]
 
 use proletarier_core::record::Record;
 use proletarier_core::settings::{Permissions, Principal};
