@@ -2,9 +2,9 @@
 
 use crate::RunError;
 use crate::ownership;
-use nix::fcntl::{FcntlArg, Flock, FlockArg, fcntl};
+use nix::fcntl::{FcntlArg, fcntl};
 use proletarier_core::settings::{Endpoint, Settings};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
@@ -16,9 +16,10 @@ const STRAGGLERS: Duration = Duration::from_secs(5);
 /// How long a process that was killed may take to close what it has open.
 const ENDING: Duration = Duration::from_secs(1);
 
-/// The directory, locked. Children inherit the lock's descriptor: the lock lasts until the last of them is gone.
+/// The directory, locked. Children inherit the lock's descriptor: the lock lasts until the last of them is gone. It is never unlocked but by that: a
+/// child that lets go of its own would free it for all of them.
 pub struct RuntimeDir {
-    lock: Flock<File>,
+    lock: File,
     /// The file of the supervisor's pid. It has a lock of the other kind, a process's own, which ends with the supervisor whatever children it
     /// has, and tells whose it is: a pid in a file may be anybody's by now.
     pid: PathBuf,
@@ -68,7 +69,7 @@ impl RuntimeDir {
             .mode(0o600)
             .open(&lock)
             .map_err(|error| failed("open", &lock, &error))?;
-        let lock = wait_for_lock(opened, &pid, settings.worker.grace + STRAGGLERS)?;
+        let lock = wait_for_lock(opened, &lock, &pid, settings.worker.grace + STRAGGLERS)?;
         let pid_lock = write_pid(&pid).map_err(|error| failed("write", &pid, &error))?;
         let runtime_dir = Self { lock, pid, _pid_lock: pid_lock, scoreboard: named(files.scoreboard()) };
         Ok(runtime_dir)
@@ -93,13 +94,16 @@ impl RuntimeDir {
     }
 }
 
-fn wait_for_lock(mut file: File, pid: &Path, longest: Duration) -> Result<Flock<File>, RunError> {
+fn wait_for_lock(file: File, path: &Path, pid: &Path, longest: Duration) -> Result<File, RunError> {
     let deadline = Instant::now() + longest;
     loop {
-        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((file, _)) => file,
-        };
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => {
+                return Err(RunError::Setup(format!("can't lock {}: {error}", path.display())));
+            }
+        }
         if let Some(holder) = supervisor(pid) {
             let words = format!("the daemon runs already, as process {holder} (see {}): stop that one first", pid.display());
             return Err(RunError::AlreadyRunning(words));

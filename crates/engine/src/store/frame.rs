@@ -13,7 +13,7 @@ use std::io::Result;
 
 /// Bytes before a body.
 pub(super) const HEADER: usize = 12;
-/// The largest body: the largest event, and an attempt's history with it.
+/// The largest body: what [`super::large`] has in one entry, and the largest event with its history beside it, make less.
 pub(super) const MAX_BODY: usize = 128 << 20;
 const ALIGN: usize = 8;
 /// How much is read at once.
@@ -88,30 +88,40 @@ impl<'a> Reader<'a> {
         if let Some(found) = self.frame()? {
             return Ok(Some(found));
         }
-        let ours = self.header(from)?.is_some_and(|(_, found)| found == tag(self.segment, from));
+        // Behind what is ours there may be anything: what the file was before.
+        let mut ours = self.ours(from)?;
         while self.position + HEADER as u64 <= self.end {
             self.position += ALIGN as u64;
             let after = self.position;
-            if self.header(after)?.is_some_and(|(_, found)| found == tag(self.segment, after)) && self.frame()?.is_some() {
+            let Some(end) = self.ours(after)? else { continue };
+            if self.frame()?.is_some() {
                 self.position = after;
                 return Ok(Some(Found::Damaged { from, to: after }));
             }
+            ours = ours.max(Some(end));
         }
         self.position = self.end;
-        Ok(ours.then_some(Found::Damaged { from, to: self.end }))
+        Ok(ours.map(|to| Found::Damaged { from, to }))
+    }
+
+    /// Where a frame ends whose header is at a place, whatever became of its body.
+    fn ours(&mut self, offset: u64) -> Result<Option<u64>> {
+        let header = self.header(offset)?.filter(|(_, found)| *found == tag(self.segment, offset));
+        Ok(header.map(|(length, _)| (offset + framed(length.min(MAX_BODY)) as u64).min(self.end)))
     }
 
     /// The frame at the position, if it is whole; goes on behind it.
     fn frame(&mut self) -> Result<Option<Found>> {
         let offset = self.position;
-        let Some((length, found)) = self.header(offset)? else { return Ok(None) };
+        let Some((length, _)) = self.header(offset)? else { return Ok(None) };
         let whole = framed(length) as u64;
-        if found != tag(self.segment, offset) || length > MAX_BODY || whole > self.end.saturating_sub(offset) {
+        if length == 0 || length > MAX_BODY || whole > self.end.saturating_sub(offset) {
             return Ok(None);
         }
         let Some(frame) = self.bytes(offset, HEADER + length)? else { return Ok(None) };
         let body = frame.slice(HEADER..);
-        if frame[8..HEADER] != checksum(found, &body).to_le_bytes() {
+        // The tag in it need not be whole: the checksum is of what it must be.
+        if frame[8..HEADER] != checksum(tag(self.segment, offset), &body).to_le_bytes() {
             return Ok(None);
         }
         self.position = offset + whole;
@@ -164,8 +174,7 @@ pub(super) fn body_at(file: &dyn DiskFile, segment: u64, offset: u64, end: u64) 
             return Ok(None);
         }
     }
-    let found = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
     let body = Bytes::from(bytes).slice(..HEADER + length);
-    let whole = found == tag(segment, offset) && body[8..HEADER] == checksum(found, &body[HEADER..]).to_le_bytes();
+    let whole = body[8..HEADER] == checksum(tag(segment, offset), &body[HEADER..]).to_le_bytes();
     Ok(whole.then(|| body.slice(HEADER..)))
 }

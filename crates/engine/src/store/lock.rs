@@ -1,16 +1,16 @@
 //! Provides the store's lock: one daemon at a time, the processes that it leaves behind among it.
 
 use super::StoreError;
-use nix::fcntl::{Flock, FlockArg};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The lock. Children inherit its descriptor: it lasts until the last of them is gone.
+/// The lock. Children inherit its descriptor: it lasts until the last of them is gone. It is never unlocked but by that: a child that lets go of its
+/// own would free it for all of them.
 pub struct StoreLock {
-    lock: Flock<File>,
+    lock: File,
 }
 
 impl StoreLock {
@@ -25,7 +25,7 @@ impl StoreLock {
             reason: error.to_string(),
         };
         DirBuilder::new().recursive(true).mode(dir_mode).create(directory).map_err(|error| failed("make", error))?;
-        let mut file = OpenOptions::new()
+        let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
@@ -34,11 +34,12 @@ impl StoreLock {
             .map_err(|error| failed("write to", error))?;
         let deadline = Instant::now() + longest;
         loop {
-            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(Self { lock }),
-                Err((file, _)) if Instant::now() < deadline => file,
-                Err(_) => return Err(StoreError::Locked { directory: directory.to_owned() }),
-            };
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { lock }),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {}
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { directory: directory.to_owned() }),
+                Err(TryLockError::Error(error)) => return Err(failed("lock", error)),
+            }
             // The lock can only be tried, not awaited with a bound.
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -22,6 +22,7 @@ mod facts;
 mod files;
 mod frame;
 mod journal;
+mod large;
 mod letters;
 mod line;
 mod lock;
@@ -200,7 +201,7 @@ impl Store {
 
     fn do_settle(&mut self, token: Token, settlement: Settlement) -> Result<std::result::Result<(), (Token, Settlement)>> {
         let Some((sequence, letter)) = self.settles(token, &settlement) else { return Ok(Ok(())) };
-        let replacements = match settlement {
+        let mut replacements = match settlement {
             Settlement::Done => {
                 self.settled(sequence, letter);
                 self.undone.push(sequence);
@@ -208,6 +209,9 @@ impl Store {
             }
             Settlement::Replace(replacements) => replacements,
         };
+        if self.write_large(&mut replacements)?.is_err() {
+            return Ok(Err((token, Settlement::Replace(replacements))));
+        }
         let first = self.journal.next;
         let put = self.put(|store, body| {
             let count = replacements.len() as u16;

@@ -390,7 +390,14 @@ fn settle_all(reads: &mut [Read]) -> VecDeque<Segment> {
 fn take_in(store: &mut Store, disk: &dyn Disk, segment: &mut Segment, read: &mut Read, found: &mut Found) -> Result<()> {
     let number = segment.number;
     let is_over = |sequence: u64| segment.is_settled(sequence);
-    if !read.indexed {
+    let known = if read.indexed { read_index(disk, number, &index_name(number)) } else { None };
+    let mut parked = known.and_then(|index| store.parked.find(number, &index, is_over));
+    if read.indexed && parked.is_none() {
+        // Only a look at all of it tells that an index file is damaged where its parked ones are.
+        read.summary.parked =
+            scan(&*segment.file, number, segment.first, BEGIN, segment.end, &store.clocks, &mut Vec::new())?.parked;
+    }
+    if parked.is_none() {
         let summary = &mut read.summary;
         summary.parked.iter_mut().for_each(|parked| {
             parked.retain(|parked| !is_over(parked.sequence));
@@ -406,25 +413,18 @@ fn take_in(store: &mut Store, disk: &dyn Disk, segment: &mut Segment, read: &mut
         // What an opening before has written need not be synced.
         store.journal.unsynced.push(Arc::clone(&segment.file));
         store.journal.unproven.push(number);
-        match index {
-            Some(index) => store.parked.index(number, &index),
-            None => store.parked.keep_all(number, &summary.parked),
+        parked = index.and_then(|index| store.parked.find(number, &index, is_over));
+        if parked.is_none() {
+            store.parked.keep_all(number, &summary.parked);
         }
-    } else if let Some(index) = read_index(disk, number, &index_name(number)) {
-        store.parked.index(number, &index);
     }
+    let in_memory = || read.summary.parked.iter().map(Vec::len).sum::<usize>() as u64;
+    let parked = parked.unwrap_or_else(in_memory);
     let letters = read.summary.letters.iter().filter(|letter| !is_over(letter.sequence));
     let mut dead = 0;
     for letter in letters {
         store.letters.add(letter.number, letter.sequence, (number, letter.offset));
         dead += 1;
-    }
-    let mut parked = store.parked.count(number, is_over);
-    if store.parked.take_damaged().is_some() {
-        let mut summary = scan(&*segment.file, number, segment.first, BEGIN, segment.end, &store.clocks, &mut Vec::new())?;
-        summary.parked.iter_mut().for_each(|parked| parked.retain(|parked| !is_over(parked.sequence)));
-        store.parked.keep_all(number, &summary.parked);
-        parked = store.parked.count(number, is_over);
     }
     let waiting = u64::from(segment.live).saturating_sub(dead);
     let in_line = waiting.saturating_sub(parked);

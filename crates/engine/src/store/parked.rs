@@ -108,23 +108,30 @@ impl ParkedOnes {
         Some(segment)
     }
 
-    /// How many of a segment are parked and not `is_over`. Looks at each.
-    pub fn count(&mut self, segment: u64, is_over: impl Fn(u64) -> bool) -> u64 {
-        let soon =
-            self.soon.iter().flat_map(BTreeMap::iter).filter(|((_, sequence), (of, _))| *of == segment && !is_over(*sequence));
-        let mut count = soon.count();
-        for cursor in self.cursors.iter().filter(|cursor| cursor.segment == segment) {
+    /// A segment was found that has an index file: the same, for those that are not `is_over`. How many these are; none where the file is
+    /// damaged, and nothing was taken in.
+    pub fn find(&mut self, segment: u64, index: &Index, is_over: impl Fn(u64) -> bool) -> Option<u64> {
+        let mut waiting = [Vec::new(), Vec::new()];
+        let mut found = 0;
+        for (waiting, (count, begin)) in waiting.iter_mut().zip(index.parked) {
             let mut place = 0;
-            while place < cursor.count {
-                let Some(block) = read_block(&*cursor.file, cursor.begin, place, cursor.count) else {
-                    self.damaged.push(segment);
-                    break;
-                };
+            while place < count {
+                let block = read_block(&*index.file, begin, place, count)?;
                 place += block.len();
-                count += block.iter().filter(|parked| !is_over(parked.sequence)).count();
+                let block = block.into_iter().filter(|parked| !is_over(parked.sequence));
+                if count > self.in_memory { found += block.count() as u64 } else { waiting.extend(block) }
             }
         }
-        count as u64
+        for clock in [Clock::Wall, Clock::Mono] {
+            let (count, begin) = index.parked[clock as usize];
+            if count > self.in_memory {
+                let file = Arc::clone(&index.file);
+                self.cursors.push(Cursor { segment, clock, file, begin, next: 0, count, block: VecDeque::new() });
+            }
+        }
+        found += waiting.iter().map(Vec::len).sum::<usize>() as u64;
+        self.keep_all(segment, &waiting);
+        Some(found)
     }
 
     /// A segment goes.

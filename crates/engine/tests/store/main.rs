@@ -10,6 +10,7 @@ mod conforms;
 mod dice;
 mod disk;
 mod full;
+mod large;
 mod model;
 mod power;
 mod reopened;
