@@ -182,7 +182,9 @@ final class Daemon
     {
         $file = $this->directory . '/handled';
         $lines = static fn (): int => substr_count((string) @file_get_contents($file), "\n");
-        self::await(static fn (): bool => $lines() >= $count, fn (): string => "$count lines, of which there are {$lines()}: " . substr($this->log(), -2000), $deadline);
+        $what = fn (): string => "$count lines, of which there are {$lines()}: " . substr($this->log(), -2000)
+            . '; the clients said: ' . substr($this->said(), -2000);
+        self::await(static fn (): bool => $lines() >= $count, $what, $deadline);
 
         return $this->handled();
     }
