@@ -15,7 +15,8 @@ use std::io::Result;
 pub(super) const HEADER: usize = 12;
 /// The largest body: what [`super::large`] has in one entry, and the largest event with its history beside it, make less.
 pub(super) const MAX_BODY: usize = 128 << 20;
-const ALIGN: usize = 8;
+/// Frames begin at multiples of it.
+pub(super) const ALIGN: usize = 8;
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
 

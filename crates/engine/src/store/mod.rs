@@ -30,6 +30,7 @@ mod medium;
 mod open;
 mod options;
 mod parked;
+mod salvage;
 mod segment;
 mod summary;
 mod syncer;
@@ -38,8 +39,9 @@ mod tidy;
 pub use disk::{Directory, Disk, DiskFile};
 pub use lock::StoreLock;
 pub use medium::fleeting;
-pub use open::{Found, Losses, StoreError, open, open_with};
+pub use open::{Found, StoreError, open, open_with};
 pub use options::Options;
+pub use salvage::Losses;
 
 use clocks::Clocks;
 use entry::{Kept, Replacing};

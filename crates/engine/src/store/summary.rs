@@ -227,6 +227,8 @@ fn take(summary: &mut Summary, entry: Entry, offset: u32, clocks: &Clocks) {
         Entry::Facts(facts) => summary.facts.merge(&facts),
         Entry::Start(segments) => summary.start = segments,
         Entry::Dropped(segment) => summary.dropped.push(segment),
+        // What is next in a session need not follow on what was before.
+        Entry::Hole => summary.break_origins(),
     }
 }
 
