@@ -27,6 +27,7 @@ mod letters;
 mod line;
 mod lock;
 mod medium;
+mod mend;
 mod open;
 mod options;
 mod parked;
@@ -100,6 +101,9 @@ pub struct Store {
     at_reminder: Ticket,
     syncer: Syncer,
     tidying: Tidying,
+    /// Segments in which something was not found that should be there, and what is to be told of that.
+    suspects: Vec<u64>,
+    news: Vec<String>,
     completions: VecDeque<Completion>,
     failed: Option<String>,
     now: Now,
@@ -396,7 +400,11 @@ impl Store {
         }
         let Some(segment) = self.journal.segment(place.0) else { return Ok(None) };
         let body = frame::body_at(&*segment.file, segment.number, place.1.into(), segment.end)?;
-        Ok(body.and_then(|body| one(&body, sequence, &self.clocks)))
+        let kept = body.and_then(|body| one(&body, sequence, &self.clocks));
+        if kept.is_none() && u64::from(place.1) < segment.end {
+            self.suspects.push(place.0);
+        }
+        Ok(kept)
     }
 
     /// Syncs what is written, where more is asked for than is synced or under way.

@@ -186,6 +186,8 @@ pub fn open_with(disk: Arc<dyn Disk>, id: u64, now: Now, options: Options) -> st
         at_reminder: 0,
         syncer: Syncer::start(Arc::clone(&disk), options.threaded)?,
         tidying: Tidying::default(),
+        suspects: Vec::new(),
+        news: Vec::new(),
         completions: VecDeque::new(),
         failed: None,
         now,

@@ -131,7 +131,7 @@ pub(super) fn keep_spares(disk: &dyn Disk, names: &[String], losses: &mut Losses
 
 fn has_frames(disk: &dyn Disk, name: &str, number: u64) -> Result<bool> {
     let file = disk.open(name)?;
-    let mut reader = Reader::new(&*file, number, BEGIN, file.length()?);
+    let mut reader = Reader::of_all(&*file, number, BEGIN, file.length()?);
     while let Some(found) = reader.next()? {
         if matches!(found, Found::Frame { .. }) {
             return Ok(true);
@@ -178,19 +178,10 @@ pub(super) fn set_aside(
     let mut kept = Vec::new();
     for damage in damages {
         let Some((file, header)) = file_of(damage.segment) else { continue };
-        let mut bytes = vec![0; (damage.to - damage.from) as usize];
-        let length = file.read(&mut bytes, damage.from)?;
-        bytes.truncate(length);
-        // At the end of what was written there may be any length of zeros.
-        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        let name = format!("damaged-{:016x}-{}", damage.segment, damage.from);
-        losses.pieces += 1;
-        losses.bytes += used as u64;
-        let copied = disk.create(&name).and_then(|copy| copy.write(&bytes[..used], 0).and_then(|()| copy.sync()));
+        let length = damage.to.min(file.length()?).saturating_sub(damage.from);
         // A full disk keeps the store from nothing: the piece is where it was.
-        if copied.is_ok() {
-            losses.aside.push(name);
-            kept.push((*damage, length as u64, file, header));
+        if copy(disk, damage, &*file, losses)? {
+            kept.push((*damage, length, file, header));
         }
     }
     if kept.is_empty() || disk.sync_names().is_err() {
@@ -202,6 +193,27 @@ pub(super) fn set_aside(
         let _ = file.write(&put, damage.from);
     }
     Ok(())
+}
+
+/// The file that a damaged piece is copied to.
+pub(super) fn piece_name(damage: &Damage) -> String {
+    format!("damaged-{:016x}-{}", damage.segment, damage.from)
+}
+
+/// Copies a damaged piece to a file of its own. Whether that could be.
+pub(super) fn copy(disk: &dyn Disk, damage: &Damage, file: &dyn DiskFile, losses: &mut Losses) -> Result<bool> {
+    let mut bytes = vec![0; (damage.to - damage.from) as usize];
+    let length = file.read(&mut bytes, damage.from)?;
+    // At the end of what was written there may be any length of zeros.
+    let used = bytes[..length].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    losses.pieces += 1;
+    losses.bytes += used as u64;
+    let name = piece_name(damage);
+    let copied = disk.create(&name).and_then(|copy| copy.write(&bytes[..used], 0).and_then(|()| copy.sync()));
+    if copied.is_ok() {
+        losses.aside.push(name);
+    }
+    Ok(copied.is_ok())
 }
 
 /// Something whole that is as long.
@@ -240,33 +252,35 @@ pub(super) fn complete(reads: &mut [Read]) {
     }
 }
 
+/// What is between these runs, which ascend, from `first` up to `end`: where each begins and ends.
+pub(super) fn gaps(present: &[Run], first: u64, end: u64) -> Vec<(u64, u64)> {
+    let ends = present.iter().map(|(first, count)| first + u64::from(*count));
+    let gaps = std::iter::once(first).chain(ends).zip(present.iter().map(|(first, _)| *first).chain([end]));
+    gaps.filter(|(first, end)| first < end).collect()
+}
+
 /// What is missing between what is there, and is not said to be settled.
 pub(super) fn lost(reads: &[Read], missing: &[u64]) -> Vec<Run> {
-    let mut gaps = Vec::new();
+    let mut missing_runs = Vec::new();
     let mut before: Option<&Read> = None;
     for read in reads {
         let (first, end) = (read.summary.first, read.summary.first + u64::from(read.summary.count));
         if let Some(before) = before.filter(|before| before.opening == read.opening && before.number + 1 < read.number)
             && (before.number + 1..read.number).all(|number| missing.contains(&number))
         {
-            gaps.push((before.summary.first + u64::from(before.summary.count), first));
+            missing_runs.push((before.summary.first + u64::from(before.summary.count), first));
         }
-        let mut at = first;
-        for (there, count) in &read.summary.present {
-            gaps.push((at, *there));
-            at = there + u64::from(*count);
-        }
-        gaps.push((at, end));
+        missing_runs.extend(gaps(&read.summary.present, first, end));
         before = Some(read);
     }
-    gaps.retain(|(first, end)| first < end);
-    if gaps.is_empty() {
+    missing_runs.retain(|(first, end)| first < end);
+    if missing_runs.is_empty() {
         return Vec::new();
     }
     let mut done: Vec<Run> = reads.iter().flat_map(|read| read.summary.done.iter().copied()).collect();
     done.sort_unstable();
     let mut lost = Vec::new();
-    for (first, end) in gaps {
+    for (first, end) in missing_runs {
         let mut at = first;
         for (settled, count) in &done {
             if *settled >= end {

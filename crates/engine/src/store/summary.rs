@@ -195,7 +195,7 @@ pub(super) fn scan(
     damages: &mut Vec<Damage>,
 ) -> Result<Summary> {
     let mut summary = Summary { end: begin, ..Summary::beginning(first) };
-    let mut reader = Reader::new(file, segment, begin, end);
+    let mut reader = Reader::of_all(file, segment, begin, end);
     while let Some(found) = reader.next()? {
         match found {
             Found::Frame { offset, body } => {

@@ -161,6 +161,9 @@ fn damage(path: &Path, dice: &mut Dice) -> (String, BTreeMap<String, String>) {
     let mut done = String::new();
     for _ in 0..1 + dice.below(3) {
         let all = names(path, "");
+        if all.is_empty() {
+            break;
+        }
         let name = &all[dice.below(all.len())];
         let length = std::fs::metadata(path.join(name)).unwrap().len() as usize;
         let place = dice.below(length.max(1));
@@ -266,6 +269,186 @@ fn what_is_whole_is_there_and_the_rest_is_told_of_once() {
         assert_eq!(listed(&mut store), expected);
         drain(&mut store);
     });
+}
+
+/// The same, with an index file of each segment.
+fn fill_and_index(path: &Path, dice: &mut Dice) {
+    fill(path, dice);
+    let (mut store, _) = open(path).unwrap();
+    store.settle(&mut Vec::new(), NOW);
+    store.sync();
+    poll(&mut store);
+    drop(store);
+    assert!(names(path, ".index").len() > 4, "{:?}", names(path, ""));
+}
+
+fn entries_told(store: &mut Store) -> u64 {
+    let count = |news: String| -> u64 { news.split(" bytes, ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap() };
+    store.take_news().into_iter().map(count).sum()
+}
+
+#[test]
+fn what_is_damaged_behind_an_index_is_told_of_when_it_is_met() {
+    each_seed(100, |seed| {
+        let mut dice = Dice::new(hash("met", &[seed]));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        fill_and_index(path, &mut dice);
+        let (mut there, mut lost, mut settled) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        for name in names(path, ".journal") {
+            let old = std::fs::read(path.join(&name)).unwrap();
+            let end = frames(&old).last().unwrap().at;
+            if dice.chance(500) && path.join(name.replace("journal", "index")).exists() {
+                let (place, count) = (BEGIN + dice.below(end + 12 - BEGIN), 1 + dice.below(900));
+                change(path, &name, |bytes| bytes.iter_mut().skip(place).take(count).for_each(|byte| *byte ^= 0x55));
+            }
+            let new = std::fs::read(path.join(&name)).unwrap();
+            for frame in frames(&old) {
+                settled.extend(frame.settles());
+                let Some((sequence, number)) = frame.event() else { continue };
+                if frame.is_whole(&new) {
+                    there.insert(sequence, number);
+                } else {
+                    lost.insert(sequence);
+                }
+            }
+        }
+        there.retain(|sequence, _| !settled.contains(sequence));
+        lost.retain(|sequence| !settled.contains(sequence));
+        for told in [lost.len() as u64, 0] {
+            let (mut store, losses) = open(path).unwrap();
+            assert!(losses.is_none());
+            assert_eq!(listed(&mut store), there.values().copied().collect());
+            store.promote(NOW);
+            let mut later = NOW;
+            later.wall.0 += 10_000_000;
+            later.mono.0 += 10_000_000;
+            for _ in 0..2_000 {
+                store.promote(later);
+                store.fetch(5);
+                poll(&mut store);
+            }
+            let counts = store.counts();
+            assert_eq!((counts.pending, counts.parked), (0, 0), "nothing waits that is not there");
+            assert_eq!(counts.reserved + counts.dead, there.len() as u64);
+            assert_eq!(entries_told(&mut store), told);
+        }
+        let (mut store, _) = open(path).unwrap();
+        drain(&mut store);
+        assert_eq!(entries_told(&mut store), 0);
+    });
+}
+
+#[test]
+fn a_damaged_index_costs_nothing() {
+    each_seed(60, |seed| {
+        let mut dice = Dice::new(hash("index", &[seed]));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        fill_and_index(path, &mut dice);
+        let before = listed(&mut open(path).unwrap().0);
+        let indexes = directory.path().join("indexes");
+        std::fs::create_dir(&indexes).unwrap();
+        let all = names(path, ".index");
+        all.iter().for_each(|name| std::fs::rename(path.join(name), indexes.join(name)).unwrap());
+        damage(&indexes, &mut dice);
+        names(&indexes, "").iter().for_each(|name| std::fs::rename(indexes.join(name), path.join(name)).unwrap());
+        std::fs::remove_dir(&indexes).unwrap();
+        let (mut store, losses) = open(path).unwrap();
+        assert!(losses.is_none(), "{losses}");
+        assert_eq!(listed(&mut store), before);
+        drain(&mut store);
+    });
+}
+
+#[test]
+fn counts_are_right_where_they_can_be_known() {
+    for (what, expected) in [("a frame", (1, 1, 0)), ("the last frame", (1, 1, 0)), ("the end", (0, 3, 0)), ("a file", (0, 4, 1))]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let (mut store, _) = open(path).unwrap();
+        for number in 0..40 {
+            let text = format!("id=<{number}>{}", "x".repeat(800));
+            store.append(&mut vec![Delivery::first(Bytes::from(text)).into()], NOW);
+        }
+        poll(&mut store);
+        drop(store);
+        remove_indexes(path);
+        let name = &names(path, ".journal")[2];
+        let whole = std::fs::read(path.join(name)).unwrap();
+        let frames = frames(&whole);
+        let last = frames.len() - 1;
+        assert_eq!(last, 4, "a start and four events");
+        match what {
+            "a frame" => change(path, name, |bytes| bytes[frames[2].at + 50] ^= 1),
+            "the last frame" => change(path, name, |bytes| bytes[frames[last].at + 50] ^= 1),
+            "the end" => change(path, name, |bytes| bytes[frames[2].at..].fill(0)),
+            _ => std::fs::remove_file(path.join(name)).unwrap(),
+        }
+        let losses = open(path).unwrap().1;
+        assert_eq!((losses.pieces, losses.entries, losses.missing.len()), expected, "{what}: {losses}");
+        if what == "a frame" {
+            assert_eq!(
+                losses.to_string(),
+                format!("1 damaged pieces ({} bytes, 1 entries) are set aside in {}", losses.bytes, losses.aside[0])
+            );
+            let aside = std::fs::read(path.join(&losses.aside[0])).unwrap();
+            let mut piece = whole[frames[2].at..][..aside.len()].to_vec();
+            piece[50] ^= 1;
+            assert_eq!(aside, piece, "the piece as it was found");
+        }
+    }
+}
+
+#[test]
+fn what_a_file_was_before_is_not_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let (mut store, _) = open(path).unwrap();
+    store.append(&mut vec![Delivery::first(Bytes::from("id=<1>")).into(), Delivery::first(Bytes::from("id=<2>")).into()], NOW);
+    poll(&mut store);
+    drop(store);
+    let name = &names(path, ".journal")[0];
+    // The power went when the last was not all on the disk, in a file that had been another segment.
+    change(path, name, |bytes| {
+        let last = frames(bytes).pop().unwrap();
+        let end = last.at + 12 + last.body.len();
+        bytes[end - 2..].fill(b'?');
+    });
+    let (mut store, losses) = open(path).unwrap();
+    assert!(losses.pieces == 1 && losses.bytes < 64, "{losses}");
+    assert_eq!(listed(&mut store), BTreeSet::from([1]));
+}
+
+#[test]
+fn another_version_is_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let (mut store, _) = open(path).unwrap();
+    store.append(&mut vec![Delivery::first(Bytes::from("id=<1>")).into()], NOW);
+    poll(&mut store);
+    drop(store);
+    let words = |file: &str, found: &str| {
+        format!(
+            "store: {file} is of version {found}, and this release reads version 1: run the release that wrote it, or set another store"
+        )
+    };
+    let refused = || open(path).err().unwrap().to_string();
+    let format = std::fs::read(path.join("format")).unwrap();
+    std::fs::write(path.join("format"), "proletarier store 2 whatever that one has\n").unwrap();
+    assert_eq!(refused(), words("format", "2"));
+    std::fs::write(path.join("format"), format).unwrap();
+    let name = &names(path, ".journal")[0];
+    change(path, name, |bytes| {
+        bytes[7] = 3;
+        let checksum = crc32fast::hash(&bytes[..40]);
+        bytes[40..44].copy_from_slice(&checksum.to_le_bytes());
+    });
+    assert_eq!(refused(), words(name, "3"));
+    // With a checksum that is not its own it is no version but damage.
+    change(path, name, |bytes| bytes[7] = 1);
+    assert_eq!(listed(&mut open(path).unwrap().0), BTreeSet::from([1]));
 }
 
 /// All is given out and settled, and nothing is left.
