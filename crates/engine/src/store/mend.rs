@@ -67,9 +67,4 @@ impl Store {
         self.take_off(bytes);
         self.tidying.look_again();
     }
-
-    /// What is to be told of damage that was found, once.
-    pub fn take_news(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.news)
-    }
 }
