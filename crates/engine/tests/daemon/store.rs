@@ -96,9 +96,23 @@ fn a_directory_of_somebody_else_is_refused() {
         return;
     }
     let lab = Lab::new();
-    chown(lab.dir.path(), Some(65_534), Some(65_534)).unwrap();
+    with_five_events(&lab);
+    let other = lab.path("other");
+    let lab = lab.set("runtime_dir", other.to_str());
+    for path in [lab.dir.path().to_owned(), lab.path("store"), lab.path("store").join("lock")] {
+        chown(path, Some(65_534), Some(65_534)).unwrap();
+    }
+    // A daemon that was run as another user has left its files.
+    let mut daemon = lab.start_as(65_534);
+    assert_eq!(daemon.wait().code(), Some(1));
+    let words = format!(
+        "{}: Permission denied (os error 13) (it must be the daemon's user's: chown it)",
+        lab.path("store/format").display()
+    );
+    assert!(daemon.log_text().contains(&words), "{}", daemon.log_text());
+    chown(lab.path("store"), Some(0), Some(0)).unwrap();
+    chown(lab.path("store/lock"), Some(0), Some(0)).unwrap();
     for mode in [0o700, 0o755] {
-        std::fs::create_dir_all(lab.path("store")).unwrap();
         std::fs::set_permissions(lab.path("store"), PermissionsExt::from_mode(mode)).unwrap();
         let mut daemon = lab.start_as(65_534);
         assert_eq!(daemon.wait().code(), Some(1));
