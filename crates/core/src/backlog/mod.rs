@@ -203,4 +203,8 @@ pub trait Backlog {
     fn poll(&mut self) -> Option<Completion>;
     /// How much there is.
     fn counts(&self) -> Counts;
+    /// What whoever runs it should be told of: damage that was met, and what is lost by that. Each once.
+    fn take_news(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }

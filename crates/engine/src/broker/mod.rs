@@ -263,6 +263,7 @@ impl<'a> Broker<'a> {
         let until = |moment: Mono| moment.since(now.mono);
         let orphaned = orphaned_until.map(|moment| until(moment).min(100_000));
         let parked = self.backlog.promote(now);
+        self.backlog.take_news().iter().for_each(|found| log::line(Level::Error, shelf::DAMAGE_MET, &[("found", found)]));
         // What has become due just now is pending: fetch it at once.
         let due =
             if self.queue.wanted() > 0 && self.backlog.counts().pending > 0 { Some(until(self.hold_until)) } else { parked };

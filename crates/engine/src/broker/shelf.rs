@@ -20,6 +20,9 @@ pub(super) struct Shelf {
     pub uniques: Vec<(Unique, String)>,
 }
 
+/// Said of damage that turned up later.
+pub(super) const DAMAGE_MET: &str = "the store is damaged: what is lost is set aside, and the rest goes on";
+
 /// Opens it; tells what is not whole.
 pub(super) fn open(settings: &Settings, epoch: u64) -> Result<Shelf, RunError> {
     let Store::Directory(directory) = &settings.store else {

@@ -200,6 +200,10 @@ impl Backlog for Store {
     fn counts(&self) -> Counts {
         self.counts
     }
+
+    fn take_news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
 }
 
 impl Store {

@@ -84,29 +84,41 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// Tells which file it is about, and what to do.
+    fn told<T>(&self, name: &str, result: Result<T>) -> Result<T> {
+        result.map_err(|error| {
+            let fix =
+                if error.kind() == ErrorKind::PermissionDenied { " (it must be the daemon's user's: chown it)" } else { "" };
+            Error::new(error.kind(), format!("{}: {error}{fix}", self.path.join(name).display()))
+        })
+    }
+}
+
 impl Disk for Directory {
     fn list(&self) -> Result<Vec<String>> {
-        let entries = std::fs::read_dir(&self.path)?;
+        let entries = self.told("", std::fs::read_dir(&self.path))?;
         entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     }
 
     fn open(&self, name: &str) -> Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path.join(name))?;
+        let file = self.told(name, OpenOptions::new().read(true).write(true).open(self.path.join(name)))?;
         Ok(Arc::new(file))
     }
 
     fn create(&self, name: &str) -> Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(true).mode(self.mode).open(self.path.join(name))?;
+        let options = options.read(true).write(true).create(true).truncate(true).mode(self.mode);
+        let file = self.told(name, options.open(self.path.join(name)))?;
         Ok(Arc::new(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
-        std::fs::rename(self.path.join(from), self.path.join(to))
+        self.told(from, std::fs::rename(self.path.join(from), self.path.join(to)))
     }
 
     fn remove(&self, name: &str) -> Result<()> {
-        std::fs::remove_file(self.path.join(name))
+        self.told(name, std::fs::remove_file(self.path.join(name)))
     }
 
     fn sync_names(&self) -> Result<()> {

@@ -8,6 +8,7 @@
 //! 5 start      the segments that there were when this one began: u64, each
 //! 6 dropped    u64: a segment that goes
 //! 7 letter     u64 at; a delivery that is dead from the start, its sequence number being the letter's number
+//! 8 hole       where damage was: what was there was set aside, and stands nowhere any more
 //! ```
 //! A delivery is `u8 flags, u64 sequence, u16 attempt, u8 recoveries`, then what the flags name: `u64 due`, `u64 expires`, session and number, `u32
 //! length` and JSON of what only few have; then the record. Due times are wall time in microseconds: those of the monotonic clock as it
@@ -31,6 +32,7 @@ mod kind {
     pub const START: u8 = 5;
     pub const DROPPED: u8 = 6;
     pub const LETTER: u8 = 7;
+    pub const HOLE: u8 = 8;
 }
 
 mod flag {
@@ -73,6 +75,7 @@ pub(super) enum Entry {
     Facts(Facts),
     Start(Vec<u64>),
     Dropped(u64),
+    Hole,
 }
 
 /// An entry that is whole, and not one that this version knows.
@@ -123,6 +126,7 @@ impl Entry {
                 Self::Start(segments)
             }
             kind::DROPPED => Self::Dropped(rest.try_get_u64_le()?),
+            kind::HOLE => Self::Hole,
             kind::LETTER => {
                 let at = rest.try_get_u64_le()?;
                 let kept = delivery(&mut rest, clocks)?;
@@ -206,6 +210,12 @@ pub(super) fn put_start(out: &mut Vec<u8>, segments: impl Iterator<Item = u64>) 
 pub(super) fn put_dropped(out: &mut Vec<u8>, segment: u64) {
     out.push(kind::DROPPED);
     out.put_u64_le(segment);
+}
+
+/// Writes what stands where damage was, `length` bytes.
+pub(super) fn put_hole(out: &mut Vec<u8>, length: usize) {
+    out.push(kind::HOLE);
+    out.resize(out.len() + length - 1, 0);
 }
 
 fn put(out: &mut Vec<u8>, sequence: u64, delivery: &Delivery, origin: KeptOrigin, clocks: &Clocks) {

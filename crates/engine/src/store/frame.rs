@@ -15,7 +15,8 @@ use std::io::Result;
 pub(super) const HEADER: usize = 12;
 /// The largest body: what [`super::large`] has in one entry, and the largest event with its history beside it, make less.
 pub(super) const MAX_BODY: usize = 128 << 20;
-const ALIGN: usize = 8;
+/// Frames begin at multiples of it.
+pub(super) const ALIGN: usize = 8;
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
 
@@ -72,14 +73,21 @@ pub(super) struct Reader<'a> {
     /// Where the next frame begins.
     pub position: u64,
     end: u64,
+    /// The last frame ends there; else it may end before.
+    is_end_known: bool,
     chunk: Bytes,
     chunk_at: u64,
 }
 
 impl<'a> Reader<'a> {
-    /// From `position` on, up to `end`.
+    /// From `position` on, up to `end`, where the last frame ends.
     pub fn new(file: &'a dyn DiskFile, segment: u64, position: u64, end: u64) -> Self {
-        Self { file, segment, position, end, chunk: Bytes::new(), chunk_at: 0 }
+        Self { is_end_known: true, ..Self::of_all(file, segment, position, end) }
+    }
+
+    /// From `position` on. The last frame ends before `end`, or there.
+    pub fn of_all(file: &'a dyn DiskFile, segment: u64, position: u64, end: u64) -> Self {
+        Self { file, segment, position, end, is_end_known: false, chunk: Bytes::new(), chunk_at: 0 }
     }
 
     /// The next frame, or what is left of one; none at the end. A frame whose header is there and whose body is not is damaged also at the end.
@@ -87,6 +95,9 @@ impl<'a> Reader<'a> {
         let from = self.position;
         if let Some(found) = self.frame()? {
             return Ok(Some(found));
+        }
+        if from >= self.end {
+            return Ok(None);
         }
         // Behind what is ours there may be anything: what the file was before.
         let mut ours = self.ours(from)?;
@@ -101,6 +112,9 @@ impl<'a> Reader<'a> {
             ours = ours.max(Some(end));
         }
         self.position = self.end;
+        if self.is_end_known {
+            return Ok(Some(Found::Damaged { from, to: self.end }));
+        }
         Ok(ours.map(|to| Found::Damaged { from, to }))
     }
 

@@ -23,12 +23,14 @@ pub(super) struct Line {
     bytes: usize,
     /// Where the rest begins; none: all is in memory.
     rest: Option<Place>,
+    /// Segments in which something stands that is no entry any more.
+    pub suspects: Vec<u64>,
 }
 
 impl Line {
     /// A line that is in the journal alone, from `rest` on, and has at most so many bytes of records in memory.
     pub const fn new(rest: Option<Place>, most: usize) -> Self {
-        Self { most, front: VecDeque::new(), bytes: 0, rest }
+        Self { most, front: VecDeque::new(), bytes: 0, rest, suspects: Vec::new() }
     }
 
     /// Adds one that is kept at `place`.
@@ -62,6 +64,11 @@ impl Line {
 
     pub fn is_empty(&self) -> bool {
         self.front.is_empty() && self.rest.is_none()
+    }
+
+    /// Whether this one is in memory.
+    pub fn has(&self, sequence: u64) -> bool {
+        self.front.binary_search_by_key(&sequence, |(sequence, _)| *sequence).is_ok()
     }
 
     pub fn len(&self) -> usize {
@@ -106,7 +113,10 @@ impl Line {
         let mut reader = Reader::new(&*segment.file, segment.number, offset, segment.end);
         while self.bytes < enough && reader.position < offset + most {
             let Some(found) = reader.next()? else { return Ok(segment.end) };
-            let Found::Frame { body, .. } = found else { continue };
+            let Found::Frame { body, .. } = found else {
+                self.suspects.push(segment.number);
+                continue;
+            };
             match Entry::decode(&body, clocks) {
                 Ok(Entry::Delivery(kept)) => self.take_in(kept, segment),
                 Ok(Entry::Replace(_, kept)) => kept.into_iter().for_each(|kept| self.take_in(kept, segment)),

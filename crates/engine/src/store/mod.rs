@@ -27,9 +27,11 @@ mod letters;
 mod line;
 mod lock;
 mod medium;
+mod mend;
 mod open;
 mod options;
 mod parked;
+mod salvage;
 mod segment;
 mod summary;
 mod syncer;
@@ -38,8 +40,9 @@ mod tidy;
 pub use disk::{Directory, Disk, DiskFile};
 pub use lock::StoreLock;
 pub use medium::fleeting;
-pub use open::{Found, Losses, StoreError, open, open_with};
+pub use open::{Found, StoreError, open, open_with};
 pub use options::Options;
+pub use salvage::Losses;
 
 use clocks::Clocks;
 use entry::{Kept, Replacing};
@@ -98,6 +101,9 @@ pub struct Store {
     at_reminder: Ticket,
     syncer: Syncer,
     tidying: Tidying,
+    /// Segments in which something was not found that should be there, and what is to be told of that.
+    suspects: Vec<u64>,
+    news: Vec<String>,
     completions: VecDeque<Completion>,
     failed: Option<String>,
     now: Now,
@@ -394,7 +400,11 @@ impl Store {
         }
         let Some(segment) = self.journal.segment(place.0) else { return Ok(None) };
         let body = frame::body_at(&*segment.file, segment.number, place.1.into(), segment.end)?;
-        Ok(body.and_then(|body| one(&body, sequence, &self.clocks)))
+        let kept = body.and_then(|body| one(&body, sequence, &self.clocks));
+        if kept.is_none() && u64::from(place.1) < segment.end {
+            self.suspects.push(place.0);
+        }
+        Ok(kept)
     }
 
     /// Syncs what is written, where more is asked for than is synced or under way.

@@ -8,18 +8,19 @@ use super::letters::Letters;
 use super::line::Line;
 use super::options::Options;
 use super::parked::ParkedOnes;
+use super::salvage::{self, Losses};
 use super::segment::{BEGIN, Begins, Header, Segment, VERSION, file_name, number_of};
 use super::summary::{Damage, Summary, index_name, new_index_name, read_index, refers_to, scan, write_index};
 use super::syncer::Syncer;
 use super::tidy::Tidying;
 use super::{Store, frame, one};
+use crate::clock::mix;
 use proletarier_core::backlog::Counts;
 use proletarier_core::delivery::Unique;
 use proletarier_core::record::Record;
 use proletarier_core::session::Sessions;
 use proletarier_core::time::Now;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::fmt;
 use std::io::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,54 +74,15 @@ pub struct Found {
     pub losses: Losses,
 }
 
-/// What was not whole.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Losses {
-    /// Damaged pieces of segments, set aside in files of their own.
-    pub pieces: usize,
-    /// Bytes of them.
-    pub bytes: u64,
-    /// Events and dead letters that must have been in them.
-    pub entries: u64,
-    /// Segments that are missing.
-    pub missing: Vec<u64>,
-    /// The files that damaged pieces are in.
-    pub aside: Vec<String>,
-}
-
-impl Losses {
-    /// Whether all was whole.
-    #[must_use]
-    pub const fn is_none(&self) -> bool {
-        self.pieces == 0 && self.missing.is_empty()
-    }
-}
-
-impl fmt::Display for Losses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} damaged pieces ({} bytes, {} entries) are set aside", self.pieces, self.bytes, self.entries)?;
-        if let (Some(first), Some(last)) = (self.aside.first(), self.aside.last()) {
-            write!(f, " in {first}")?;
-            if first != last {
-                write!(f, " to {last}")?;
-            }
-        }
-        if !self.missing.is_empty() {
-            let names: Vec<_> = self.missing.iter().map(|number| file_name(*number)).collect();
-            write!(f, "; missing: {}", names.join(", "))?;
-        }
-        Ok(())
-    }
-}
-
 /// A segment that was found, and what is known of it.
-struct Read {
-    number: u64,
+pub(super) struct Read {
+    pub number: u64,
     file: Arc<dyn DiskFile>,
     size: u64,
-    opening: u16,
-    summary: Summary,
-    indexed: bool,
+    pub header: Option<Header>,
+    pub opening: u16,
+    pub summary: Summary,
+    pub indexed: bool,
 }
 
 /// Opens the store on a disk, or makes one. `threaded`: syncs are done by a thread of their own.
@@ -137,13 +99,11 @@ pub fn open(disk: Arc<dyn Disk>, id: u64, now: Now, threaded: bool) -> std::resu
 /// See [`open`].
 pub fn open_with(disk: Arc<dyn Disk>, id: u64, now: Now, options: Options) -> std::result::Result<(Store, Found), StoreError> {
     let clocks = Clocks::new(now);
+    let mut losses = Losses::default();
+    let id = read_format(&*disk, id, &mut losses)?;
+    salvage::put_in_place(&*disk, &disk.list()?, &mut losses)?;
     let names = disk.list()?;
-    let id = read_format(&*disk, &names, id)?;
     let mut files = Files::new(Arc::clone(&disk), &options);
-    for name in names.iter().filter(|name| name.starts_with("spare-")) {
-        let size = disk.open(name).and_then(|file| file.length()).unwrap_or(0);
-        files.find_spare(name, size);
-    }
     let mut damages = Vec::new();
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
     numbers.sort_unstable();
@@ -151,11 +111,16 @@ pub fn open_with(disk: Arc<dyn Disk>, id: u64, now: Now, options: Options) -> st
     for number in &numbers {
         match read(&*disk, *number, &clocks, &mut damages)? {
             Some(read) => reads.push(read),
-            // It was made and never written to.
-            None => disk.remove(&file_name(*number))?,
+            None => salvage::set_file_aside(&*disk, &file_name(*number), &mut losses)?,
         }
     }
-    let missing = keep_what_counts(&*disk, &mut reads, &mut damages)?;
+    losses.missing = keep_what_counts(&*disk, &mut reads, &mut damages)?;
+    salvage::complete(&mut reads);
+    salvage::keep_spares(&*disk, &names, &mut losses)?;
+    for name in disk.list()?.iter().filter(|name| name.starts_with("spare-")) {
+        let size = disk.open(name).and_then(|file| file.length()).unwrap_or(0);
+        files.find_spare(name, size);
+    }
     // One without a header may have no number to begin with: segments are found by their sequence numbers, which ascend.
     let mut end = 0;
     for summary in reads.iter_mut().map(|read| &mut read.summary) {
@@ -173,17 +138,26 @@ pub fn open_with(disk: Arc<dyn Disk>, id: u64, now: Now, options: Options) -> st
             disk.remove(name)?;
         }
     }
-    let mut found = Found { losses: Losses { missing, ..set_aside(&*disk, &reads, &damages)? }, ..Found::default() };
+    let before = number_openings(&mut reads, now);
+    let header_of = |read: &Read| Header { number: read.number, first: read.summary.first, store: id, opening: read.opening };
+    let file_of = |number| {
+        let read = reads.iter().find(|read| read.number == number)?;
+        Some((Arc::clone(&read.file), header_of(read)))
+    };
+    salvage::set_aside(&*disk, &damages, file_of, &mut losses)?;
+    let mut found = Found::default();
     for read in &reads {
-        found.losses.entries += lost_entries(read, &damages);
         for (session, fact) in &read.summary.facts.0 {
             let last = now.mono.0.saturating_sub(now.wall.0.saturating_sub(fact.last));
             found.sessions.restore(*session, &fact.runs, last);
         }
     }
-    let opening = reads.iter().rev().map(|read| read.opening).find(|opening| *opening != 0).unwrap_or(0) % u16::MAX + 1;
+    let opening = before % u16::MAX + 1;
     let next = reads.iter().map(|read| read.summary.first + u64::from(read.summary.count)).max().map_or(1, |next| next + JUMP);
     let mut segments = settle_all(&mut reads);
+    let lost = salvage::lost(&reads, &losses.missing);
+    losses.entries = lost.iter().map(|(_, count)| u64::from(*count)).sum();
+    found.losses = losses;
     let mut store = Store {
         journal: Journal::new(Arc::clone(&disk), files, VecDeque::new(), next, id, opening),
         options,
@@ -196,7 +170,8 @@ pub fn open_with(disk: Arc<dyn Disk>, id: u64, now: Now, options: Options) -> st
         letters: Letters::default(),
         adopted: HashMap::new(),
         counts: Counts::default(),
-        undone: Vec::new(),
+        // That it is told of once, what is lost is settled with that.
+        undone: lost.into_iter().flat_map(|(first, count)| first..first + u64::from(count)).collect(),
         outcomes: VecDeque::new(),
         events: VecDeque::new(),
         stuck: None,
@@ -211,6 +186,8 @@ pub fn open_with(disk: Arc<dyn Disk>, id: u64, now: Now, options: Options) -> st
         at_reminder: 0,
         syncer: Syncer::start(Arc::clone(&disk), options.threaded)?,
         tidying: Tidying::default(),
+        suspects: Vec::new(),
+        news: Vec::new(),
         completions: VecDeque::new(),
         failed: None,
         now,
@@ -231,26 +208,33 @@ pub fn open_with(disk: Arc<dyn Disk>, id: u64, now: Now, options: Options) -> st
     Ok((store, found))
 }
 
-fn read_format(disk: &dyn Disk, names: &[String], id: u64) -> std::result::Result<u64, StoreError> {
-    let current = format!("proletarier store {VERSION}");
-    if names.iter().any(|name| name == FORMAT) {
+/// Reads the file that says what this directory is, or makes it. Its checksum tells one that is damaged from one of another version.
+fn read_format(disk: &dyn Disk, id: u64, losses: &mut Losses) -> std::result::Result<u64, StoreError> {
+    if disk.list()?.iter().any(|name| name == FORMAT) {
         let mut bytes = [0; 128];
-        let file = disk.open(FORMAT)?;
-        let read = file.read(&mut bytes, 0)?;
+        let read = disk.open(FORMAT)?.read(&mut bytes, 0)?;
         let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
-        let mut words = text.split_whitespace();
-        let version: Vec<_> = words.by_ref().take(3).collect();
-        match version[..] {
-            ["proletarier", "store", found] if found != VERSION.to_string() => {
-                return Err(StoreError::Version { file: FORMAT.into(), found: found.to_owned() });
+        let words: Vec<_> = text.split_whitespace().collect();
+        match words[..] {
+            ["proletarier", "store", version, id, checksum]
+                if checksum != format!("{:08x}", crc32fast::hash(format!("{version} {id}").as_bytes())) => {}
+            ["proletarier", "store", version, ..] if version.parse::<u8>().is_ok_and(|version| version != VERSION) => {
+                return Err(StoreError::Version { file: FORMAT.into(), found: version.to_owned() });
             }
-            ["proletarier", "store", _] => return Ok(words.next().and_then(|id| u64::from_str_radix(id, 16).ok()).unwrap_or(id)),
-            // Damaged: each segment says its version as well.
+            ["proletarier", "store", version, ref rest @ ..] if version.parse() == Ok(VERSION) => {
+                return Ok(rest.first().and_then(|id| u64::from_str_radix(id, 16).ok()).unwrap_or(id));
+            }
             _ => {}
         }
+        // Each segment says its version as well.
+        if !matches!(Header::read(&*disk.open(FORMAT)?)?, Begins::With(_)) {
+            salvage::set_file_aside(disk, FORMAT, losses)?;
+        }
+        salvage::put_in_place(disk, &disk.list()?, losses)?;
     }
+    let fields = format!("{VERSION} {id:016x}");
     let file = disk.create(FORMAT)?;
-    file.write(format!("{current} {id:016x}\n").as_bytes(), 0)?;
+    file.write(format!("proletarier store {fields} {:08x}\n", crc32fast::hash(fields.as_bytes())).as_bytes(), 0)?;
     file.sync()?;
     Ok(id)
 }
@@ -272,21 +256,24 @@ fn read(
         // It was used for another segment before, and power was lost before this one was written.
         Begins::With(_) | Begins::Otherwise => None,
     };
-    if let Some(header) = header
-        && let Some(index) = read_index(disk, number, &index_name(number))
-        && index.summary.end <= size
-        && index.summary.first == header.first
-    {
-        return Ok(Some(Read { number, file, size, opening: header.opening, summary: index.summary, indexed: true }));
+    let opening = header.map_or(0, |header| header.opening);
+    if header.is_none() {
+        damages.push(Damage { segment: number, from: 0, to: BEGIN });
     }
-    let mut found = Vec::new();
+    if let Some(index) = read_index(disk, number, &index_name(number))
+        && index.summary.end <= size
+        && header.is_none_or(|header| index.summary.first == header.first)
+    {
+        return Ok(Some(Read { number, file, size, header, opening, summary: index.summary, indexed: true }));
+    }
     let first = header.map_or(0, |header| header.first);
+    let mut found = Vec::new();
     let mut summary = scan(&*file, number, first, BEGIN, size, clocks, &mut found)?;
     if summary.end == BEGIN && found.is_empty() && header.is_none() {
+        damages.pop();
         return Ok(None);
     }
     if header.is_none() {
-        damages.push(Damage { segment: number, from: 0, to: BEGIN });
         // Numbers before the first that is there are nobody's.
         summary.first = summary.present.iter().map(|(first, _)| *first).min().unwrap_or(0);
         summary.count =
@@ -294,7 +281,7 @@ fn read(
                 as u32;
     }
     damages.append(&mut found);
-    Ok(Some(Read { number, file, size, opening: header.map_or(0, |header| header.opening), summary, indexed: false }))
+    Ok(Some(Read { number, file, size, header, opening, summary, indexed: false }))
 }
 
 /// Removes segments that were to go; gives those that should be there and are not.
@@ -311,39 +298,24 @@ fn keep_what_counts(disk: &dyn Disk, reads: &mut Vec<Read>, damages: &mut Vec<Da
     }
     reads.retain(|read| counts(read.number));
     let there: BTreeSet<u64> = reads.iter().map(|read| read.number).collect();
-    let expected = known.into_iter().flatten();
+    // Where the newest does not say what there was, an older one does not know what went since.
+    let is_known =
+        reads.last().is_none_or(|last| damages.iter().all(|damage| damage.segment != last.number || last.number == newest));
+    let expected = known.into_iter().flatten().filter(|_| is_known);
     Ok(expected.filter(|number| !dropped.contains(number) && !there.contains(number)).collect())
 }
 
-/// Copies damaged pieces to files of their own.
-fn set_aside(disk: &dyn Disk, reads: &[Read], damages: &[Damage]) -> Result<Losses> {
-    let mut losses = Losses::default();
-    for damage in damages {
-        let Some(read) = reads.iter().find(|read| read.number == damage.segment) else { continue };
-        let mut bytes = vec![0; (damage.to - damage.from) as usize];
-        let length = read.file.read(&mut bytes, damage.from)?;
-        bytes.truncate(length);
-        // At the end of what was written there may be any length of zeros.
-        let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        bytes.truncate(used);
-        let name = format!("damaged-{:016x}-{}", damage.segment, damage.from);
-        // A full disk keeps the store from nothing: the piece is where it was.
-        if disk.create(&name).and_then(|file| file.write(&bytes, 0)).is_ok() {
-            losses.aside.push(name);
+/// The openings that made these; the last of them. One without a header was made by one that nobody knows.
+fn number_openings(reads: &mut [Read], now: Now) -> u16 {
+    let unknown = reads.iter().all(|read| read.opening == 0) && !reads.is_empty();
+    let mut last = if unknown { mix(now.wall.0) as u16 } else { 0 };
+    for read in reads {
+        if read.opening == 0 {
+            read.opening = last % u16::MAX + 1;
         }
-        losses.pieces += 1;
-        losses.bytes += used as u64;
+        last = read.opening;
     }
-    Ok(losses)
-}
-
-/// Sequence numbers that are missing between those that are there.
-fn lost_entries(read: &Read, damages: &[Damage]) -> u64 {
-    if !damages.iter().any(|damage| damage.segment == read.number) {
-        return 0;
-    }
-    let present: u64 = read.summary.present.iter().map(|(_, count)| u64::from(*count)).sum();
-    u64::from(read.summary.count).saturating_sub(present)
+    last
 }
 
 /// The segments, with all that is settled in any of them.
@@ -355,6 +327,7 @@ fn settle_all(reads: &mut [Read]) -> VecDeque<Segment> {
         for (first, count) in &read.summary.present {
             (*first..*first + u64::from(*count)).for_each(|sequence| segment.keep(sequence));
         }
+        segment.pass_over(read.summary.count);
         segment.end = read.summary.end;
         segment.bytes = read.summary.bytes;
         segment.marks.clone_from(&read.summary.marks);

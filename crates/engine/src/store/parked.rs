@@ -134,6 +134,24 @@ impl ParkedOnes {
         Some(found)
     }
 
+    /// How many of a segment that are parked yet `is_one` says are such. Looks at each.
+    pub fn count(&self, segment: u64, is_one: impl Fn(u64) -> bool) -> u64 {
+        let soon =
+            self.soon.iter().flat_map(BTreeMap::iter).filter(|((_, sequence), (of, _))| *of == segment && is_one(*sequence));
+        let mut count = soon.count();
+        for cursor in self.cursors.iter().filter(|cursor| cursor.segment == segment) {
+            count += cursor.block.iter().filter(|parked| is_one(parked.sequence)).count();
+            let mut place = cursor.next;
+            while place < cursor.count
+                && let Some(block) = read_block(&*cursor.file, cursor.begin, place, cursor.count)
+            {
+                place += block.len();
+                count += block.iter().filter(|parked| is_one(parked.sequence)).count();
+            }
+        }
+        count as u64
+    }
+
     /// A segment goes.
     pub fn forget(&mut self, segment: u64) {
         self.cursors.retain(|cursor| cursor.segment != segment);

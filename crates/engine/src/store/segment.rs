@@ -153,6 +153,12 @@ impl Segment {
         self.live += 1;
     }
 
+    /// It had so many. Those at its end that are not there are nobody's.
+    pub fn pass_over(&mut self, count: u32) {
+        (self.count..count).for_each(|place| _ = self.settled.set(place.into()));
+        self.count = self.count.max(count);
+    }
+
     pub fn is_settled(&self, sequence: u64) -> bool {
         self.settled.has(sequence - self.first)
     }

@@ -195,7 +195,7 @@ pub(super) fn scan(
     damages: &mut Vec<Damage>,
 ) -> Result<Summary> {
     let mut summary = Summary { end: begin, ..Summary::beginning(first) };
-    let mut reader = Reader::new(file, segment, begin, end);
+    let mut reader = Reader::of_all(file, segment, begin, end);
     while let Some(found) = reader.next()? {
         match found {
             Found::Frame { offset, body } => {
@@ -227,6 +227,8 @@ fn take(summary: &mut Summary, entry: Entry, offset: u32, clocks: &Clocks) {
         Entry::Facts(facts) => summary.facts.merge(&facts),
         Entry::Start(segments) => summary.start = segments,
         Entry::Dropped(segment) => summary.dropped.push(segment),
+        // What is next in a session need not follow on what was before.
+        Entry::Hole => summary.break_origins(),
     }
 }
 

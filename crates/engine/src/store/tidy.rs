@@ -89,6 +89,8 @@ impl Tidying {
 impl Store {
     /// Does a little of what there is to do. Microseconds until it should be called again, where nothing else would do that.
     pub(super) fn tidy(&mut self) -> Option<u64> {
+        let mended = self.mend();
+        self.note(mended, ());
         if self.refuses() && self.now.mono.0 >= self.tidying.checked + AGAIN {
             self.tidying.checked = self.now.mono.0;
             self.journal.files.prepare();
@@ -253,7 +255,10 @@ impl Store {
                 self.tidying.look = true;
                 return Ok(true);
             };
-            let Found::Frame { body, .. } = found else { continue };
+            let Found::Frame { body, .. } = found else {
+                self.suspects.push(number);
+                continue;
+            };
             let kept = match Entry::decode(&body, &self.clocks) {
                 Ok(Entry::Delivery(kept)) => vec![kept],
                 Ok(Entry::Replace(_, kept)) => kept,

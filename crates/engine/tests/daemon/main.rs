@@ -16,6 +16,7 @@ mod load;
 mod overload;
 mod spooling;
 mod stop;
+mod store;
 mod support;
 mod survival;
 mod trigger;

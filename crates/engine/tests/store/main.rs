@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod conforms;
+mod damage;
 #[allow(dead_code, reason = "the simulator has use for all of it")]
 #[path = "../../../core/tests/simulator/dice.rs"]
 mod dice;

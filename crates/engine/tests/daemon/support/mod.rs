@@ -175,10 +175,14 @@ impl Lab {
 
     /// The same as another user.
     pub fn daemon_as(&self, user: u32) -> Daemon {
-        let daemon = self.start_command(&[], |command| {
+        self.wait_for(self.start_as(user))
+    }
+
+    /// Starts one as another user.
+    pub fn start_as(&self, user: u32) -> Daemon {
+        self.start_command(&[], |command| {
             command.uid(user).gid(user);
-        });
-        self.wait_for(daemon)
+        })
     }
 
     fn wait_for(&self, daemon: Daemon) -> Daemon {
