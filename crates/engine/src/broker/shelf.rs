@@ -33,8 +33,13 @@ pub(super) fn open(settings: &Settings, epoch: u64) -> Result<Shelf, RunError> {
     let disk = Arc::new(Directory::new(directory.clone(), 0o600));
     let (store, found) = store::open(disk, clock::random(), clock::now(), true).map_err(|error| setup(&error))?;
     if !found.losses.is_none() {
-        let words = "the store was not whole: what is damaged is set aside, and the rest goes on";
-        log::line(Level::Error, words, &[("store", &directory.display()), ("found", &found.losses)]);
+        let (level, words) = if found.losses.entries == 0 && found.losses.missing.is_empty() {
+            let words = "a piece of the store is no entry, as of a write that was cut short: it is set aside, and no event is known to be missing";
+            (Level::Warning, words)
+        } else {
+            (Level::Error, "the store was not whole: what is damaged is set aside, and the rest goes on")
+        };
+        log::line(level, words, &[("store", &directory.display()), ("found", &found.losses)]);
     }
     let bell = store.bell().try_clone_to_owned().map_err(|error| setup(&error))?;
     Ok(Shelf { backlog: Box::new(store), bell: Some(bell), sessions: found.sessions, uniques: found.uniques })
