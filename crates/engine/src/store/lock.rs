@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -49,5 +49,11 @@ impl StoreLock {
     #[must_use]
     pub fn descriptor(&self) -> RawFd {
         self.lock.as_raw_fd()
+    }
+}
+
+impl AsFd for StoreLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
     }
 }

@@ -12,9 +12,11 @@ mod dice;
 mod disk;
 mod full;
 mod large;
+mod lock;
 mod model;
 mod power;
 mod reopened;
+mod told;
 mod versions;
 mod world;
 
