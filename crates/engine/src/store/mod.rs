@@ -35,6 +35,7 @@ mod salvage;
 mod segment;
 mod summary;
 mod syncer;
+mod take_in;
 mod tidy;
 
 pub use disk::{Directory, Disk, DiskFile};
