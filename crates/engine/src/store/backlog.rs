@@ -3,6 +3,7 @@
 use super::Store;
 use super::entry::Entry;
 use super::frame::{Found, Reader};
+use super::parked::Place;
 use super::segment::BEGIN;
 use super::summary::{Summary, scan};
 use super::syncer::Ended;
@@ -209,7 +210,12 @@ impl Backlog for Store {
 impl Store {
     fn fetch_due(&mut self, most: usize, fetched: &mut Vec<Reserved>) {
         while fetched.len() < most {
-            let Some((sequence, place)) = self.due.pop_front() else { return };
+            let Some((sequence, place)) = self.due.front().copied() else { return };
+            if !self.is_written(place) {
+                // There is no room for it now; it keeps its place.
+                return;
+            }
+            self.due.pop_front();
             if !self.promoted.remove(&sequence) {
                 // It was cancelled, or adopted.
                 continue;
@@ -219,6 +225,16 @@ impl Store {
                 self.reserve(sequence, kept.delivery, fetched);
             }
         }
+    }
+
+    /// Whether what is kept at a place can be read; what is gathered is written for that.
+    fn is_written(&mut self, (number, offset): Place) -> bool {
+        let is_there = |store: &Self| store.journal.segment(number).is_none_or(|segment| u64::from(offset) < segment.end);
+        if is_there(self) {
+            return true;
+        }
+        let written = self.journal.write();
+        self.note(written, false) && is_there(self)
     }
 
     /// Takes in what is parked in a segment whose index file is damaged.

@@ -3,7 +3,7 @@
 use crate::disk::{Call, Cut, Ram};
 use bytes::Bytes;
 use proletarier_core::backlog::{Append, Backlog, Completion, Counts, Replacement, Reserved, Settlement};
-use proletarier_core::delivery::Delivery;
+use proletarier_core::delivery::{Delivery, Due};
 use proletarier_core::time::{Mono, Now, Wall};
 use proletarier_engine::store::{Directory, Options, Store, open_with};
 use std::io::{Error, ErrorKind};
@@ -144,6 +144,24 @@ fn what_could_not_be_written_is_written_when_there_is_room_and_told_then() {
         let mut again = self::store(&disk);
         assert_eq!((again.counts().pending, again.waiting(0, 9).items[0].delivery.clone()), (1, event(1).delivery));
     }
+}
+
+#[test]
+fn what_is_due_and_not_written_keeps_its_place() {
+    let disk = Ram::default();
+    let mut store = store(&disk);
+    let mut told = Told::default();
+    disk.fail(|call, _| (call == Call::Write).then(|| ErrorKind::StorageFull.into()));
+    let due = Delivery { due: Some(Due::At(at(2).wall)), ..event(1).delivery };
+    store.append(&mut vec![due.clone().into()], at(1));
+    store.promote(at(3));
+    store.fetch(1);
+    told.hear(&mut store);
+    assert!(told.fetched.is_empty());
+    disk.heal();
+    store.fetch(1);
+    told.hear(&mut store);
+    assert_eq!(told.fetched.iter().map(|reserved| &reserved.delivery).collect::<Vec<_>>(), [&due]);
 }
 
 #[test]
