@@ -3,7 +3,6 @@
 
 use super::entry::Unreadable;
 use bytes::{Buf, BufMut, Bytes};
-use proletarier_core::backlog::Origin;
 use proletarier_core::frame::Session;
 use proletarier_core::session::{MAX_GAPS, MAX_SESSIONS, SESSION_AGE};
 use std::collections::HashMap;
@@ -46,10 +45,10 @@ impl Fact {
 }
 
 impl Facts {
-    /// A numbered event is kept.
-    pub fn add(&mut self, origin: Origin, wall: u64) {
-        let fact = self.0.entry(origin.session).or_default();
-        fact.add(origin.number, origin.number);
+    /// Numbered events are kept, the last of which came at this wall time.
+    pub fn add(&mut self, session: Session, first: u64, last: u64, wall: u64) {
+        let fact = self.0.entry(session).or_default();
+        fact.add(first, last);
         fact.last = fact.last.max(wall);
     }
 

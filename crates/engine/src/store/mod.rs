@@ -282,7 +282,9 @@ impl Store {
             self.counts.dead = self.letters.len() as u64;
         } else if reserved {
             self.counts.reserved -= 1;
-            self.adopted.remove(&sequence);
+            if !self.adopted.is_empty() {
+                self.adopted.remove(&sequence);
+            }
         } else {
             // It is cancelled, which is rare.
             let kept = self.find(sequence).ok().flatten().map(|(_, kept)| kept.delivery);

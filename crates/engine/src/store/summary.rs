@@ -9,6 +9,7 @@ use super::frame::{Found, Reader};
 use bytes::{Buf, BufMut, Bytes};
 use proletarier_core::backlog::Origin;
 use proletarier_core::delivery::Due;
+use proletarier_core::frame::Session;
 use std::collections::BTreeSet;
 use std::io::Result;
 use std::sync::Arc;
@@ -47,6 +48,15 @@ pub(super) struct LetterPlace {
     pub offset: u32,
 }
 
+/// Events of one session with numbers in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OriginRun {
+    session: Session,
+    first: u64,
+    last: u64,
+    wall: u64,
+}
+
 /// What is known of a segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Summary {
@@ -67,6 +77,8 @@ pub(super) struct Summary {
     pub dropped: Vec<u64>,
     pub start: Vec<u64>,
     pub facts: Facts,
+    /// The events that came last, which `facts` get when something else comes: one look-up for a batch.
+    run: Option<OriginRun>,
     /// By clock; in the index file those that were not settled, by when they are due.
     pub parked: [Vec<Parked>; 2],
     /// The sequence numbers that are there, as they were read; an index file says of a segment that all are.
@@ -115,7 +127,21 @@ impl Summary {
     /// An event of this origin came at this wall time.
     pub fn came(&mut self, origin: Origin, wall: u64) {
         self.previous = Some(origin);
-        self.facts.add(origin, wall);
+        match &mut self.run {
+            Some(run) if run.session == origin.session && run.last.checked_add(1) == Some(origin.number) => {
+                (run.last, run.wall) = (origin.number, run.wall.max(wall));
+            }
+            _ => {
+                self.end_run();
+                self.run = Some(OriginRun { session: origin.session, first: origin.number, last: origin.number, wall });
+            }
+        }
+    }
+
+    fn end_run(&mut self) {
+        if let Some(run) = self.run.take() {
+            self.facts.add(run.session, run.first, run.last, run.wall);
+        }
     }
 
     /// The same without its origin.
@@ -163,6 +189,7 @@ impl Summary {
 
     /// Puts what is settled in order, and joins what is next to one another.
     pub fn tidy(&mut self) {
+        self.end_run();
         self.done.sort_unstable();
         let done = std::mem::take(&mut self.done);
         for (first, count) in done {
