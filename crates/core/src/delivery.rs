@@ -1,6 +1,7 @@
 //! Defines the delivery: an attempt, to come or under way, to handle an event for some of its listeners.
 
 use crate::failure::Failure;
+use crate::lanes::Lane;
 use crate::time::{Mono, Wall};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,8 @@ pub struct Delivery {
     pub due: Option<Due>,
     /// Not to be started after.
     pub expires: Option<Wall>,
+    /// Where it waits. No store keeps it: it is told anew of what is read from one.
+    pub lane: Lane,
     /// What only few deliveries have.
     pub rest: Option<Arc<Rest>>,
 }
@@ -73,7 +76,7 @@ impl Delivery {
     /// The first attempt of an event, for all its listeners, at once.
     #[must_use]
     pub const fn first(record: Bytes) -> Self {
-        Self { record, attempt: 1, recoveries: 0, due: None, expires: None, rest: None }
+        Self { record, attempt: 1, recoveries: 0, due: None, expires: None, lane: 0, rest: None }
     }
 
     /// The listeners it is for; none: all that take the event.

@@ -30,6 +30,8 @@ pub enum FailureKind {
     StaleSpool = 8,
     /// It came from a spool, and is larger than the broker takes.
     TooLarge = 9,
+    /// It ran for longer than its time limit.
+    TimedOut = 10,
 }
 
 impl FailureKind {
@@ -46,6 +48,7 @@ impl FailureKind {
             7 => Self::Malformed,
             8 => Self::StaleSpool,
             9 => Self::TooLarge,
+            10 => Self::TimedOut,
             _ => return None,
         })
     }

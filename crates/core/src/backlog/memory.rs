@@ -6,6 +6,7 @@ use super::{
     opening, sequence, token,
 };
 use crate::delivery::{DeadLetter, Delivery, Due};
+use crate::lanes::{Lane, Lanes};
 use crate::time::{Mono, Now, Wall};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,10 +25,10 @@ pub struct Memory {
     /// What is not settled, by `sequence - first`; settled ones at the front are dropped.
     entries: VecDeque<Option<Entry>>,
     first: u64,
-    /// Pending ones in their order; settled ones are passed over.
-    pending: VecDeque<u64>,
+    /// Pending ones by lane, in their order; settled ones are passed over.
+    pending: BTreeMap<Lane, VecDeque<u64>>,
     /// The same of those that were parked.
-    due: VecDeque<u64>,
+    due: BTreeMap<Lane, VecDeque<u64>>,
     by_wall: BTreeMap<(Wall, u64), ()>,
     by_mono: BTreeMap<(Mono, u64), ()>,
     /// Hand-outs of a broker whose backlog is gone.
@@ -57,11 +58,11 @@ impl Memory {
         for (sequence, entry) in (self.first..).zip(self.entries.iter_mut()) {
             if let Some(entry) = entry.as_mut().filter(|entry| entry.waits == Waits::Reserved) {
                 entry.waits = Waits::Pending;
-                reserved.push(sequence);
+                reserved.push((sequence, entry.delivery.lane));
             }
         }
-        for sequence in reserved.into_iter().rev() {
-            self.pending.push_front(sequence);
+        for (sequence, lane) in reserved.into_iter().rev() {
+            self.pending.entry(lane).or_default().push_front(sequence);
             self.count(sequence, Waits::Reserved, -1);
             self.count(sequence, Waits::Pending, 1);
         }
@@ -85,7 +86,7 @@ impl Memory {
     }
 
     fn keep(&mut self, delivery: Delivery, now: Now) {
-        let sequence = self.next_sequence();
+        let (sequence, lane) = (self.next_sequence(), delivery.lane);
         let waits = match delivery.due {
             Some(Due::At(at)) if at > now.wall => {
                 self.by_wall.insert((at, sequence), ());
@@ -96,7 +97,7 @@ impl Memory {
                 Waits::Parked
             }
             _ => {
-                self.pending.push_back(sequence);
+                self.pending.entry(lane).or_default().push_back(sequence);
                 Waits::Pending
             }
         };
@@ -150,10 +151,10 @@ impl Memory {
         true
     }
 
-    fn take(&mut self, due: bool, most: usize, fetched: &mut Vec<Reserved>) {
+    fn take(&mut self, due: bool, lane: Lane, most: usize, fetched: &mut Vec<Reserved>) {
         while fetched.len() < most {
-            let line = if due { &mut self.due } else { &mut self.pending };
-            let Some(sequence) = line.pop_front() else { return };
+            let lines = if due { &mut self.due } else { &mut self.pending };
+            let Some(sequence) = lines.get_mut(&lane).and_then(VecDeque::pop_front) else { return };
             let opening = self.opening;
             let Some(entry) = self.entry(sequence).filter(|entry| entry.waits == Waits::Pending) else { continue };
             (entry.waits, entry.opening) = (Waits::Reserved, opening);
@@ -166,7 +167,8 @@ impl Memory {
     fn become_due(&mut self, sequence: u64) {
         let Some(entry) = self.entry(sequence).filter(|entry| entry.waits == Waits::Parked) else { return };
         entry.waits = Waits::Pending;
-        self.due.push_back(sequence);
+        let lane = entry.delivery.lane;
+        self.due.entry(lane).or_default().push_back(sequence);
         self.count(sequence, Waits::Parked, -1);
         self.count(sequence, Waits::Pending, 1);
     }
@@ -219,15 +221,35 @@ impl Backlog for Memory {
         self.completions.push_back(Completion::Synced(self.tickets));
     }
 
-    fn fetch(&mut self, count: usize) {
+    fn sort(&mut self, lanes: Lanes) {
+        let waits = |entry: &&mut Entry| entry.waits != Waits::Reserved;
+        for entry in self.entries.iter_mut().flatten().filter(waits) {
+            entry.delivery.lane = lanes.of(&entry.delivery);
+        }
+        for lines in [&mut self.pending, &mut self.due] {
+            let mut all: Vec<u64> = std::mem::take(lines).into_values().flatten().collect();
+            all.sort_unstable();
+            for sequence in all {
+                let entry = sequence.checked_sub(self.first).and_then(|place| self.entries.get(place as usize)?.as_ref());
+                lines.entry(entry.map_or(0, |entry| entry.delivery.lane)).or_default().push_back(sequence);
+            }
+        }
+    }
+
+    fn fetch_from(&mut self, lane: Lane, count: usize) {
         let mut fetched = Vec::new();
-        let both = !self.pending.is_empty() && !self.due.is_empty();
-        self.take(true, if both { count.div_ceil(2) } else { count }, &mut fetched);
-        self.take(false, count, &mut fetched);
-        self.take(true, count, &mut fetched);
+        let waits = |lines: &BTreeMap<Lane, VecDeque<u64>>| lines.get(&lane).is_some_and(|line| !line.is_empty());
+        let both = waits(&self.pending) && waits(&self.due);
+        self.take(true, lane, if both { count.div_ceil(2) } else { count }, &mut fetched);
+        self.take(false, lane, count, &mut fetched);
+        self.take(true, lane, count, &mut fetched);
         if !fetched.is_empty() {
             self.completions.push_back(Completion::Fetched(fetched));
         }
+    }
+
+    fn may_have(&self, lane: Lane) -> bool {
+        [&self.pending, &self.due].iter().any(|lines| lines.get(&lane).is_some_and(|line| !line.is_empty()))
     }
 
     fn adopt(&mut self, hand_out: &Reserved) -> Option<Delivery> {

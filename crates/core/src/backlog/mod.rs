@@ -16,6 +16,7 @@ pub use memory::Memory;
 
 use crate::delivery::{DeadLetter, Delivery};
 use crate::frame::Session;
+use crate::lanes::{Lane, Lanes};
 use crate::time::Now;
 
 /// Names one hand-out of a delivery: in its upper 16 bits which opening of the backlog made it, in the lower 48 the delivery's sequence
@@ -183,9 +184,18 @@ pub trait Backlog {
     fn settle(&mut self, batch: &mut Vec<(Token, Settlement)>, now: Now) -> Ticket;
     /// Asks for [`Completion::Synced`] of all that was asked for so far.
     fn sync(&mut self);
-    /// Asks for up to `count` pending deliveries, which arrive by [`Completion::Fetched`]. What has become due goes before what was pending, but
-    /// takes at most half where both wait.
-    fn fetch(&mut self, count: usize);
+    /// Sorts what waits, and what comes, into these lanes. What comes has its lane in it; of what is read again, [`Lanes::of`] tells it. It may be
+    /// called again, with other lanes, before which what is reserved stays reserved.
+    fn sort(&mut self, lanes: Lanes);
+    /// Asks for up to `count` pending deliveries of a lane, which arrive by [`Completion::Fetched`]. What has become due goes before what was
+    /// pending, but takes at most half where both wait. What waits in one lane holds up no other.
+    fn fetch_from(&mut self, lane: Lane, count: usize);
+    /// The same of lane 0, which is the only one where nothing is sorted.
+    fn fetch(&mut self, count: usize) {
+        self.fetch_from(0, count);
+    }
+    /// Whether something may be pending in the lane: false only where nothing is.
+    fn may_have(&self, lane: Lane) -> bool;
     /// Reserves a hand-out that a worker has from the broker before; gives the delivery as it is kept, with its history. None where it is
     /// settled, or handed out anew. A volatile adapter takes in what it is given.
     fn adopt(&mut self, hand_out: &Reserved) -> Option<Delivery>;

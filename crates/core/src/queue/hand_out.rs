@@ -2,11 +2,11 @@
 
 use super::books::Books;
 use super::pace::{MAX_BYTES, MAX_CREDIT};
+use super::ready::Ready;
 use super::worker::{OpenChunk, Worker};
 use super::{Effects, HandOut, Queue, Reply, WorkerId};
 use crate::backlog::Reserved;
 use crate::time::Now;
-use std::collections::VecDeque;
 
 /// A worker that shows no progress for this long is held up, in microseconds.
 const HELD_UP: u64 = 5_000;
@@ -29,7 +29,7 @@ impl Queue {
 
     /// Deliveries came from the backlog.
     pub fn handle_fetched(&mut self, fetched: Vec<Reserved>, now: Now, effects: &mut Effects) {
-        self.ready.extend(fetched);
+        fetched.into_iter().for_each(|reserved| self.ready.push_back(reserved));
         self.hand_out(now, effects);
     }
 
@@ -75,9 +75,7 @@ impl Queue {
 
     /// Puts hand-outs that nobody started to the front, in their order.
     pub(super) fn give_back(&mut self, rest: Vec<Reserved>) {
-        for reserved in rest.into_iter().rev() {
-            self.ready.push_front(reserved);
-        }
+        self.ready.give_back(rest);
     }
 
     /// Gives what is ready to workers that have room, a share each, the idlest first.
@@ -124,7 +122,7 @@ impl Queue {
 /// One that was lost with a worker before goes alone, to a worker that has nothing else: should it be what killed the worker, it takes
 /// no other's chances with it.
 fn take_share(
-    ready: &mut VecDeque<Reserved>,
+    ready: &mut Ready,
     share: usize,
     worker: &mut Worker,
     now: Now,

@@ -23,6 +23,7 @@ mod letters;
 mod outcome;
 mod pace;
 mod publish;
+mod ready;
 mod recovery;
 mod remains;
 mod report;
@@ -43,7 +44,7 @@ pub use remains::{ChunkRemains, ListenerMark, Remains};
 pub use report::Adopt;
 pub use watch::{Fate, MAX_WATCHED};
 
-use crate::backlog::{Counts, Reserved};
+use crate::backlog::Counts;
 use crate::delivery::{Delivery, Unique};
 use crate::listener::ListenerTable;
 use crate::record::Record;
@@ -53,9 +54,10 @@ use crate::time::{Mono, Now};
 use books::Books;
 use gate::Gate;
 use pace::Pace;
+use ready::Ready;
 use recovery::Recovery;
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use worker::Worker;
 
@@ -111,7 +113,7 @@ pub struct Queue {
     rules: Rules,
     sessions: Sessions,
     /// Fetched, and with no worker yet.
-    ready: VecDeque<Reserved>,
+    ready: Ready,
     workers: BTreeMap<WorkerId, Worker>,
     /// Tables that live workers have, so that those of a generation share one.
     tables: Vec<Arc<ListenerTable>>,
@@ -132,7 +134,7 @@ impl Queue {
         Self {
             rules,
             sessions: Sessions::default(),
-            ready: VecDeque::new(),
+            ready: Ready::default(),
             workers: BTreeMap::new(),
             tables: Vec::new(),
             pace: Pace::default(),

@@ -93,7 +93,7 @@ impl Queue {
                 // Places count: one that is not taken over leaves its own empty.
                 open.deliveries.push(taken);
             } else {
-                self.ready.extend(taken);
+                taken.into_iter().for_each(|taken| self.ready.push_back(taken));
             }
         }
         open.limit = open.deliveries.len();

@@ -10,7 +10,7 @@ mod map;
 mod slot;
 
 pub use estate::set_aside;
-pub use slot::{Slot, State};
+pub use slot::{Relief, Slot, State};
 
 use crate::clock;
 use map::Map;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Marks the file, with its version in the last byte: another version is another layout.
-const MAGIC: u64 = u64::from_be_bytes(*b"PROLSCO\x02");
+const MAGIC: u64 = u64::from_be_bytes(*b"PROLSCO\x03");
 
 /// The file's head, a page of its own.
 #[repr(C, align(4096))]
@@ -33,6 +33,11 @@ struct Head {
     oldest_zygote: AtomicU32,
     /// The latest zygote of which a worker has booted.
     zygote_ready: AtomicU32,
+    /// How many workers there should be; 0: nobody has said.
+    pool_target: AtomicU32,
+    /// Reloads that were asked for at the control socket, and whether the daemon is to stop.
+    reloads_asked: AtomicU32,
+    stop_asked: AtomicU32,
 }
 
 /// The scoreboard as one process has it mapped. Children share it by inheriting the mapping.
@@ -124,6 +129,39 @@ impl Scoreboard {
     /// Workers of zygotes before `zygote` take nothing more.
     pub fn retire_before(&self, zygote: u32) {
         self.head().oldest_zygote.fetch_max(zygote, Ordering::AcqRel);
+    }
+
+    /// The broker says how many workers there should be; the zygote is rung after.
+    pub fn set_pool_target(&self, workers: u16) {
+        self.head().pool_target.store(workers.into(), Ordering::Release);
+    }
+
+    /// How many workers there should be; none: nobody has said.
+    #[must_use]
+    pub fn pool_target(&self) -> Option<u16> {
+        u16::try_from(self.head().pool_target.load(Ordering::Acquire)).ok().filter(|target| *target > 0)
+    }
+
+    /// An operator asks for a reload; the supervisor is rung after. Which one it is, from 1.
+    pub fn ask_for_reload(&self) -> u32 {
+        self.head().reloads_asked.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// How many reloads were asked for.
+    #[must_use]
+    pub fn reloads_asked(&self) -> u32 {
+        self.head().reloads_asked.load(Ordering::Acquire)
+    }
+
+    /// An operator asks the daemon to stop; the supervisor is rung after.
+    pub fn ask_to_stop(&self) {
+        self.head().stop_asked.store(1, Ordering::Release);
+    }
+
+    /// Whether the daemon was asked to stop.
+    #[must_use]
+    pub fn is_stop_asked(&self) -> bool {
+        self.head().stop_asked.load(Ordering::Acquire) > 0
     }
 
     /// Whether workers of `zygote` take nothing more.

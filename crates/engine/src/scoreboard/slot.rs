@@ -28,6 +28,18 @@ pub enum State {
     Dead = 3,
 }
 
+/// Whether a worker is to be replaced, between events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Relief {
+    /// It stays.
+    None = 0,
+    /// It asks to be replaced, and works on until its replacement is there.
+    Asked = 1,
+    /// It is to leave after the event that it runs.
+    Granted = 2,
+}
+
 /// A slot of the scoreboard. Only its worker writes what it does; broker and parent write what the fields say.
 #[repr(C, align(4096))]
 pub struct Slot {
@@ -42,6 +54,11 @@ pub struct Slot {
     table: AtomicU64,
     /// When the running delivery was claimed: monotonic, microseconds.
     since: AtomicU64,
+    /// When the running listener was entered, likewise; and how many were before it, by which one is told from the next.
+    entered: AtomicU64,
+    entries: AtomicU64,
+    /// Whether the worker is to be replaced: [`Relief`].
+    relief: AtomicU32,
     id_length: AtomicU32,
     id: [AtomicU64; ID_WORDS],
     chunks: [ChunkPlace; MAX_CREDIT],
@@ -88,6 +105,7 @@ impl Slot {
         self.end.store(0, Ordering::Relaxed);
         self.listener.store(NO_LISTENER, Ordering::Relaxed);
         self.table.store(0, Ordering::Relaxed);
+        self.relief.store(0, Ordering::Relaxed);
         self.id_length.store(0, Ordering::Relaxed);
         self.words_used.store(0, Ordering::Relaxed);
         for chunk in &self.chunks {
@@ -172,9 +190,45 @@ impl Slot {
         running.then(|| String::from_utf8(bytes).ok())?
     }
 
-    /// The worker enters a listener.
-    pub fn enter(&self, listener: ListenerIndex) {
+    /// The worker enters a listener, at this moment of the monotonic clock, in microseconds.
+    pub fn enter(&self, listener: ListenerIndex, now: u64) {
+        self.entered.store(now, Ordering::Relaxed);
+        self.entries.fetch_add(1, Ordering::Relaxed);
         self.listener.store(u32::from(listener), Ordering::Release);
+    }
+
+    /// The listener that runs, when it was entered, and a number that no other run in this slot has had.
+    #[must_use]
+    pub fn running_listener(&self) -> Option<(ListenerIndex, u64, u64)> {
+        let listener = ListenerIndex::try_from(self.listener.load(Ordering::Acquire)).ok()?;
+        Some((listener, self.entered.load(Ordering::Relaxed), self.entries.load(Ordering::Relaxed)))
+    }
+
+    /// When the running delivery was claimed: monotonic, microseconds.
+    #[must_use]
+    pub fn since(&self) -> u64 {
+        self.since.load(Ordering::Relaxed)
+    }
+
+    /// The generation of code that its worker runs.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Whether its worker is to be replaced.
+    #[must_use]
+    pub fn relief(&self) -> Relief {
+        match self.relief.load(Ordering::Acquire) {
+            1 => Relief::Asked,
+            2 => Relief::Granted,
+            _ => Relief::None,
+        }
+    }
+
+    /// Its worker asks to be replaced, or its parent lets it go.
+    pub fn set_relief(&self, relief: Relief) {
+        self.relief.store(relief as u32, Ordering::Release);
     }
 
     /// The worker leaves the listener that it had entered.
@@ -282,7 +336,7 @@ mod tests {
         assert_eq!(slot.claim(1, 0), Some(1));
         slot.set_event("an-event");
         slot.leave(1, 1, 4, false);
-        slot.enter(5);
+        slot.enter(5, 0);
         let words = Failure::new(FailureKind::Ended, "exit", "exit(3)");
         slot.set_last_words(&words);
         slot.died(End::Signal(9));

@@ -12,6 +12,7 @@ use proletarier_core::backlog::{
     opening, sequence, token,
 };
 use proletarier_core::delivery::{DeadLetter, Delivery};
+use proletarier_core::lanes::{Lane, Lanes};
 use proletarier_core::time::Now;
 
 impl Backlog for Store {
@@ -51,7 +52,13 @@ impl Backlog for Store {
         self.sync_to = self.tickets;
     }
 
-    fn fetch(&mut self, count: usize) {
+    fn sort(&mut self, _: Lanes) {}
+
+    fn may_have(&self, _: Lane) -> bool {
+        self.counts.pending > 0
+    }
+
+    fn fetch_from(&mut self, _: Lane, count: usize) {
         if !self.outcomes.is_empty() {
             // More of them would have nowhere to go, either.
             return;

@@ -299,5 +299,10 @@ fn delivery(rest: &mut Bytes, clocks: &Clocks) -> Result<Kept, Unreadable> {
         Some(Arc::new(Rest { only: kept.only.map(Into::into), history: kept.history, unique }))
     };
     let record = std::mem::take(rest);
-    Ok(Kept { sequence, delivery: Delivery { record, attempt, recoveries, due, expires, rest: more }, dead: None, origin })
+    Ok(Kept {
+        sequence,
+        delivery: Delivery { record, attempt, recoveries, due, expires, lane: 0, rest: more },
+        dead: None,
+        origin,
+    })
 }

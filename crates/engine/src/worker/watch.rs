@@ -16,7 +16,7 @@ pub(super) struct DeliveryWatch<'a> {
 
 impl Watch for DeliveryWatch<'_> {
     fn enter(&mut self, listener: ListenerIndex) {
-        self.slot.enter(listener);
+        self.slot.enter(listener, crate::clock::mono().0);
     }
 
     fn leave(&mut self, listener: ListenerIndex, outcome: Outcome) {
