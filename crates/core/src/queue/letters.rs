@@ -4,6 +4,7 @@
 use super::{Effects, Queue, unique};
 use crate::backlog::{Append, Counts, Page, Replacement, Settlement, Token};
 use crate::delivery::{DeadLetter, Delivery, Rest};
+use crate::lanes::Lanes;
 use crate::record::Record;
 use crate::time::{Mono, Now, Wall};
 use serde_json::json;
@@ -23,6 +24,8 @@ const SWEEP_AFTER: (u64, u64) = (1_000_000, 3_600 * 1_000_000);
 pub(super) struct Herald {
     /// The workers have a listener for exactly [`DEAD_EVENT`]: what listens to everything has asked for the application's events.
     pub heard: bool,
+    /// Where announcements wait.
+    pub lanes: Lanes,
     serial: u64,
 }
 
@@ -57,7 +60,8 @@ impl Herald {
         };
         let mut bytes = Vec::new();
         announcement.encode(&mut bytes);
-        Some(Delivery::first(bytes.into()))
+        let lane = self.lanes.of_record(&announcement);
+        Some(Delivery { lane, ..Delivery::first(bytes.into()) })
     }
 }
 
@@ -87,7 +91,8 @@ impl Queue {
             let unique = unique::of(&record, None, now);
             rest.unique = unique.and_then(|unique| self.books.uniques.claim(unique, record.id, now));
             let rest = (rest != Rest::default()).then(|| Arc::new(rest));
-            let again = Delivery { rest, ..Delivery::first(delivery.record.clone()) };
+            let lane = self.lane_of(&record, effects);
+            let again = Delivery { rest, lane, ..Delivery::first(delivery.record.clone()) };
             self.books.counters.replayed += 1;
             self.books.taken(&again, record.id);
             effects.settle.push((token, Settlement::Replace(vec![Replacement::Delivery(again)])));

@@ -23,11 +23,15 @@ mod letters;
 mod outcome;
 mod pace;
 mod publish;
+mod queues;
+mod rate;
 mod ready;
 mod recovery;
 mod remains;
 mod report;
+mod scheduler;
 mod spooled;
+mod tallies;
 #[cfg(test)]
 mod tests;
 mod unique;
@@ -40,6 +44,7 @@ pub use filter::Filter;
 pub use gate::Limits;
 pub use letters::{DEAD_EVENT, SWEEP_PAGE};
 pub use pace::{MAX_CHUNK, MAX_CREDIT};
+pub use queues::{NoQueue, QueueView};
 pub use remains::{ChunkRemains, ListenerMark, Remains};
 pub use report::Adopt;
 pub use watch::{Fate, MAX_WATCHED};
@@ -53,11 +58,11 @@ use crate::session::Sessions;
 use crate::time::{Mono, Now};
 use books::Books;
 use gate::Gate;
-use pace::Pace;
 use ready::Ready;
 use recovery::Recovery;
+use scheduler::Scheduler;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use worker::Worker;
 
@@ -117,12 +122,14 @@ pub struct Queue {
     workers: BTreeMap<WorkerId, Worker>,
     /// Tables that live workers have, so that those of a generation share one.
     tables: Vec<Arc<ListenerTable>>,
-    pace: Pace,
+    scheduler: Scheduler,
     recovery: Recovery,
     /// To append with the next tick: the events that [`Self::recovered`] found to be in no worker's hand.
     regained: Vec<Delivery>,
     books: Books,
     gate: Gate,
+    /// Names of queues that events asked for, and there are not.
+    unknown: BTreeSet<String>,
     /// When dead letters are to be looked through again.
     sweep_at: Mono,
 }
@@ -137,11 +144,12 @@ impl Queue {
             ready: Ready::default(),
             workers: BTreeMap::new(),
             tables: Vec::new(),
-            pace: Pace::default(),
+            scheduler: Scheduler::default(),
             recovery: Recovery::default(),
             regained: Vec::new(),
             books: Books::default(),
             gate: Gate::default(),
+            unknown: BTreeSet::new(),
             sweep_at: letters::AT_ONCE,
         }
     }
@@ -205,7 +213,9 @@ impl Queue {
     /// The workers of the broker before are accounted for, each introduced or buried: ids need no more watching. What is left to do is
     /// done by the next tick.
     pub fn recovered(&mut self) {
-        for regained in self.recovery.end() {
+        for mut regained in self.recovery.end() {
+            // The lanes may have changed since.
+            regained.lane = self.scheduler.use_lane(self.scheduler.lanes().of(&regained));
             self.books.counters.accepted += 1;
             let id = Record::decode(&regained.record).unwrap_or_default().id;
             self.books.taken(&regained, id);

@@ -1,6 +1,7 @@
 //! Takes what workers say: introductions, outcomes, farewells.
 
 use super::books::Books;
+use super::hand_out::cut;
 use super::letters::DEAD_EVENT;
 use super::outcome::{Failures, Judge};
 use super::recovery::Stage;
@@ -58,8 +59,18 @@ impl Queue {
         let Ok(BrokerFrame::Chunk(chunk)) = BrokerFrame::decode(&held.frame) else { return };
         let (finished, claimed) = (usize::from(held.finished), usize::from(held.claimed));
         let count = if self.recovery.is_needed() { claimed.max(held.limit.into()) } else { claimed };
-        let mut open =
-            OpenChunk { number: chunk.number, deliveries: Vec::new(), limit: 0, settled: 0, alone: false, failed: false };
+        let mut open = OpenChunk {
+            number: chunk.number,
+            deliveries: Vec::new(),
+            limit: 0,
+            settled: 0,
+            alone: false,
+            failed: false,
+            lane: 0,
+            mixed: false,
+            cost: 0.0,
+            told: (0, 0),
+        };
         for (place, delivery) in chunk.deliveries.into_iter().take(count).enumerate() {
             let is = match place {
                 _ if place < finished => Stage::Finished,
@@ -72,7 +83,9 @@ impl Queue {
                 let unique = unique::of(&record, None, now).and_then(|unique| self.books.uniques.claim(unique, record.id, now));
                 let rest = Rest { only: delivery.only.map(Into::into), unique: unique.clone(), history: Vec::new() };
                 let rest = (rest != Rest::default()).then(|| Arc::new(rest));
-                let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record.clone()) };
+                let lane = self.scheduler.use_lane(self.scheduler.lanes().of_record(&record));
+                let taken =
+                    Delivery { attempt: delivery.attempt, rest, expires, lane, ..Delivery::first(delivery.record.clone()) };
                 let is_new = self.recovery.adopt(&record, is, whole, || taken.clone());
                 let reserved = is_new.then_some(Reserved { token, delivery: taken })?;
                 // A backlog that survived has told of the keys that are held.
@@ -80,7 +93,7 @@ impl Queue {
                     self.books.uniques.hold(&unique, record.id);
                 }
                 // The backlog may know more of it: its history.
-                Some(Reserved { delivery: adopt(&reserved)?, ..reserved })
+                Some(Reserved { delivery: Delivery { lane, ..adopt(&reserved)? }, ..reserved })
             });
             if taken.is_none() {
                 self.books.counters.duplicates += 1;
@@ -97,6 +110,7 @@ impl Queue {
             }
         }
         open.limit = open.deliveries.len();
+        open.sort(|reserved| reserved.delivery.lane);
         let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
         settle_prefix(&mut open, finished, &held.failures, &judge, &mut self.books, effects);
         worker.chunks.push_back(open);
@@ -109,11 +123,14 @@ impl Queue {
         worker.drained = false;
         let Some(open) = worker.chunks.iter_mut().find(|open| open.number == report.chunk) else { return };
         let finished = usize::from(report.finished);
-        self.pace.observe(finished, report.micros);
+        self.scheduler.observe(open.lane, finished, report.micros);
+        let (newly, micros) = (finished.saturating_sub(open.told.0), report.micros.saturating_sub(open.told.1));
+        open.told = (finished, report.micros);
+        self.scheduler.finished(open.lane, f64::from(micros) - newly as f64 * open.cost);
         let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
         settle_prefix(open, finished, &report.failures, &judge, &mut self.books, effects);
         if report.closed {
-            let rest = open.cut(finished);
+            let rest = cut(open, finished, &mut self.scheduler);
             self.give_back(rest);
         }
         self.close_chunks(id, effects);

@@ -44,7 +44,7 @@ impl World {
     /// A broker begins, with what the one before left.
     pub fn start_broker(&mut self) {
         self.board.epoch += 1;
-        let mut queue = Queue::new(crate::plan::Plan::rules());
+        let mut queue = Queue::new(crate::plan::Plan::rules()).with_lanes(self.plan.lanes());
         let mut awaited = BTreeSet::new();
         if self.plan.durable {
             self.backlog.reopen();
@@ -68,6 +68,7 @@ impl World {
             }
             awaited = alive().map(|(number, slot)| id(number, slot.incarnation)).collect();
         }
+        self.backlog.sort(self.plan.lanes());
         self.broker = Some(Broker {
             queue,
             effects: Effects::default(),
@@ -179,12 +180,18 @@ impl World {
 
     pub fn fetch(&mut self) {
         let Some(broker) = &mut self.broker else { return };
-        self.backlog.fetch(1 + self.dice.below(broker.queue.wanted()));
+        let mut wants = broker.queue.wants();
+        wants.retain(|(lane, _)| self.backlog.may_have(*lane));
+        for (lane, count) in wants {
+            self.backlog.fetch_from(lane, 1 + self.dice.below(count));
+        }
+        let mut all = Vec::new();
         while let Some(completion) = self.backlog.poll() {
             if let Completion::Fetched(fetched) = completion {
-                broker.queue.handle_fetched(fetched, self.now, &mut broker.effects);
+                all.extend(fetched);
             }
         }
+        broker.queue.handle_fetched(all, self.now, &mut broker.effects);
     }
 
     /// Takes up what the queue asked for.
@@ -266,7 +273,7 @@ impl World {
                     broker.queue.handle_taken_back(worker, chunk, limit, self.now, &mut broker.effects);
                 }
             }
-            Reply::Dead(_) | Reply::Expired(_) | Reply::Drained | Reply::Answer(..) => {}
+            Reply::Dead(_) | Reply::Expired(_) | Reply::UnknownQueue(_) | Reply::Drained | Reply::Answer(..) => {}
         }
     }
 

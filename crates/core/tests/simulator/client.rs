@@ -4,7 +4,7 @@ use crate::dice::Dice;
 use crate::plan::NAMES;
 use bytes::Bytes;
 use proletarier_core::frame::{Publish, Session, ToClient};
-use proletarier_core::record::Record;
+use proletarier_core::record::{Priority, Record};
 use std::collections::{BTreeMap, VecDeque};
 
 #[derive(Debug)]
@@ -50,8 +50,8 @@ impl Client {
         format!("{}-{number:03}", self.name)
     }
 
-    /// Triggers some events and sends them as one batch.
-    pub fn publish(&mut self, wall: u64, dice: &mut Dice) -> Vec<Triggered> {
+    /// Triggers some events, with `priorities` of any priority, and sends them as one batch.
+    pub fn publish(&mut self, wall: u64, priorities: bool, dice: &mut Dice) -> Vec<Triggered> {
         let count = 1 + dice.below(self.left.min(5));
         self.left -= count;
         let first = self.next;
@@ -61,9 +61,10 @@ impl Client {
             let name = NAMES[dice.below(NAMES.len())];
             let bad = dice.chance(40);
             let delay = dice.chance(100).then_some(2_000_000);
+            let priority = if priorities { Priority::WORDS[dice.below(3)].1 } else { Priority::Normal };
             let params: &[u8] = if bad { b"no JSON" } else { b"{}" };
             let mut record = Vec::new();
-            Record { id: &id, name, triggered_at: wall, delay, params, ..Record::default() }.encode(&mut record);
+            Record { id: &id, name, triggered_at: wall, delay, priority, params, ..Record::default() }.encode(&mut record);
             self.sent.insert(self.next, record.clone().into());
             self.unconfirmed.insert(self.next, record.into());
             self.next += 1;

@@ -1,9 +1,12 @@
 //! Defines what a history is made of: how much of everything, which listeners there are, and what each does at each of its runs.
 
 use crate::dice::{Dice, hash};
+use proletarier_core::lanes::Lanes;
 use proletarier_core::listener::{ListenerIndex, ListenerSpec, ListenerTable};
 use proletarier_core::queue::Rules;
 use proletarier_core::retry::RetryPolicy;
+use proletarier_core::settings::Settings;
+use serde_json::json;
 use std::time::Duration;
 
 /// How much of what.
@@ -33,6 +36,8 @@ pub struct Plan {
     pub lost_slots: usize,
     /// Steps after which nothing is killed any more, so that the history comes to an end.
     pub wild_steps: usize,
+    /// Whether events wait in several queues, one of them capped and one limited to a rate.
+    pub queues: bool,
     /// A kill at this very step, whatever else.
     pub at: Option<(usize, Kill)>,
 }
@@ -75,6 +80,7 @@ impl Plan {
             micros: 1_000,
             lost_slots: 0,
             wild_steps: 400,
+            queues: false,
             at: None,
         }
     }
@@ -99,13 +105,20 @@ impl Plan {
             micros: [1, 700, 1_000, 5_000][dice.below(4)],
             lost_slots: if dice.chance(800) { 0 } else { lost_slots },
             wild_steps: 50 + dice.below(450),
+            queues: dice.chance(500),
             ..Self::quiet(seed, dice.chance(500))
         }
     }
 
     /// Whether events must be started in the order in which they were accepted.
     pub const fn in_order(&self) -> bool {
-        self.workers == 1 && self.dies == 0 && self.worker_kills == 0 && self.stops == 0 && self.at.is_none() && self.durable
+        self.workers == 1
+            && self.dies == 0
+            && self.worker_kills == 0
+            && self.stops == 0
+            && self.at.is_none()
+            && self.durable
+            && !self.queues
     }
 
     /// What the listener does at its `run`th run for this event.
@@ -133,6 +146,17 @@ impl Plan {
 
     pub fn table(&self) -> ListenerTable {
         ListenerTable::new(self.listeners()).unwrap()
+    }
+
+    /// The lanes that events wait in.
+    pub fn lanes(&self) -> Lanes {
+        let queues = json!({
+            "default": { "concurrency": 2 },
+            "threes": { "events": "three", "weight": 3, "concurrency": 1 },
+            "fives": { "events": "five", "rate": 2 },
+        });
+        let settings = json!({ "runtime_dir": "/nowhere", "queues": if self.queues { queues } else { json!({}) } });
+        Lanes::new(Settings::read(&settings).unwrap().queues)
     }
 
     pub const fn rules() -> Rules {
