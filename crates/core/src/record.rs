@@ -91,6 +91,12 @@ impl Priority {
         Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, priority)| *priority)
     }
 
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, priority)| *priority == self).map_or("normal", |(word, _)| word)
+    }
+
     /// Its place among its queue's lanes.
     #[must_use]
     pub const fn lane(self) -> u16 {

@@ -91,6 +91,12 @@ impl Notices {
         log::line(Level::Debug, "an event expired before it was started, and is dropped", &fields);
     }
 
+    /// Events ask for a queue that there is not.
+    pub fn unknown_queue(&self, name: &str) {
+        let words = "events ask for a queue that is not configured: they go where their names send them";
+        log::line(Level::Warning, words, &[("queue", &name)]);
+    }
+
     /// Events are refused.
     pub fn overload(&mut self, reason: &str, pulls: bool) {
         if self.overload.again(1, MINUTE).is_some() {

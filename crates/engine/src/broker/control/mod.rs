@@ -2,6 +2,7 @@
 
 mod failed;
 mod outcome;
+mod queues;
 mod request;
 mod transfer;
 mod waiting;
@@ -11,14 +12,14 @@ use super::Broker;
 use bytes::Bytes;
 use proletarier_core::nearest::nearest;
 use proletarier_core::queue::{OperatorId, Reply};
-use request::{Command, Import, List, Of, Status, Which, read};
+use request::{Command, Import, List, Of, OfQueue, Status, Which, read};
 use serde_json::{Value, json};
 
 /// Requests answered before the broker looks after everything else again: each may look at a thousand entries.
 const REQUESTS: usize = 4;
 
 /// All that can be asked.
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 12] = [
     "status",
     "failed",
     "failed_replay",
@@ -29,6 +30,8 @@ const COMMANDS: [&str; 10] = [
     "waiting_cancel",
     "watch",
     "outcome",
+    "queue_pause",
+    "queue_resume",
 ];
 
 /// An answer.
@@ -84,6 +87,8 @@ impl Broker<'_> {
             "waiting_cancel" => read(request).and_then(|which: Which| self.waiting_cancel(which)),
             "watch" => read(request).and_then(|of: Of| self.watch(&of)),
             "outcome" => read(request).map(|of: Of| self.outcome(&of)),
+            "queue_pause" => read(request).and_then(|of: OfQueue| self.queue_pause(&of)),
+            "queue_resume" => read(request).and_then(|of: OfQueue| self.queue_resume(&of)),
             other => {
                 let hint = nearest(other, COMMANDS).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 Err(format!("command \"{other}\" is unknown{hint} There are: {}", COMMANDS.join(", ")))
@@ -100,6 +105,7 @@ impl Broker<'_> {
             "backlog": self.backlog.counts(),
             "counters": self.queue.counters(),
             "overload": self.queue.overload(),
+            "queues": self.queue.queues(),
         }))
     }
 
