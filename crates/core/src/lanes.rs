@@ -76,6 +76,9 @@ impl Lanes {
     /// The lane of an event: of the queue that it asks for, or that takes its name, at its priority.
     #[must_use]
     pub fn of_record(&self, record: &Record<'_>) -> Lane {
+        if self.names.len() <= 1 {
+            return record.priority.lane();
+        }
         let asked = record.queue.and_then(|name| self.place(name));
         let place = asked.or_else(|| self.queues.of_event(record.name).and_then(|queue| self.place(&queue.name)));
         place.unwrap_or(0) as Lane * PRIORITIES + record.priority.lane()

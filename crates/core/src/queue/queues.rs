@@ -126,18 +126,20 @@ impl Queue {
     }
 
     /// The lane of an event that comes in.
+    #[inline]
     pub(super) fn lane_of(&mut self, record: &Record<'_>, effects: &mut Effects) -> Lane {
-        let lanes = self.scheduler.lanes();
-        if let Some(name) = record.queue
-            && lanes.place(name).is_none()
-            && self.unknown.len() < MAX_UNKNOWN
-            && !self.unknown.contains(name)
-        {
+        if let Some(name) = record.queue {
+            self.note_unknown(name, effects);
+        }
+        let lane = self.scheduler.lanes().of_record(record);
+        self.scheduler.use_lane(lane)
+    }
+
+    fn note_unknown(&mut self, name: &str, effects: &mut Effects) {
+        if self.lanes().place(name).is_none() && self.unknown.len() < MAX_UNKNOWN && !self.unknown.contains(name) {
             self.unknown.insert(name.to_owned());
             effects.before.push(Reply::UnknownQueue(name.to_owned()));
         }
-        let lane = lanes.of_record(record);
-        self.scheduler.use_lane(lane)
     }
 
     fn check_queue(&self, name: &str) -> Result<(), NoQueue> {

@@ -35,6 +35,7 @@ impl Ready {
         Some(first)
     }
 
+    #[inline]
     fn lane(&mut self, lane: Lane) -> &mut VecDeque<Reserved> {
         let place = usize::from(lane);
         if self.lanes.len() <= place {
@@ -43,6 +44,7 @@ impl Ready {
         &mut self.lanes[place]
     }
 
+    #[inline]
     pub fn push_back(&mut self, reserved: Reserved) {
         self.len += 1;
         self.lane(reserved.delivery.lane).push_back(reserved);

@@ -132,16 +132,19 @@ impl Scheduler {
     }
 
     /// The lane that a delivery is in, if there is such a one. Notes that it is used.
+    #[inline]
     pub fn use_lane(&mut self, lane: Lane) -> Lane {
         self.several |= lane != 0;
         if usize::from(lane) < self.paces.len() { lane } else { 0 }
     }
 
     /// Whether lanes share the workers. Where there is but one, it has them to itself.
+    #[inline]
     pub const fn has_several(&self) -> bool {
         self.several
     }
 
+    #[inline]
     pub fn pace(&self, lane: Lane) -> &Pace {
         self.paces.get(usize::from(lane)).unwrap_or(&self.paces[0])
     }

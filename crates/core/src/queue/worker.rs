@@ -90,8 +90,11 @@ impl Worker {
         self.chunks.iter().map(OpenChunk::outstanding).sum()
     }
 
-    /// How long what it has will take, in microseconds.
+    /// How long what it has will take, in microseconds; where there is but one lane, in deliveries.
     pub fn load(&self, scheduler: &Scheduler) -> f64 {
+        if !scheduler.has_several() {
+            return self.outstanding() as f64;
+        }
         self.chunks.iter().map(|chunk| chunk.outstanding() as f64 * scheduler.pace(chunk.lane).cost()).sum()
     }
 
