@@ -29,6 +29,7 @@ impl Queue {
             reserved.delivery.lane = self.scheduler.use_lane(reserved.delivery.lane);
             self.ready.push_back(reserved);
         }
+        self.scheduler.refilled(&self.ready, &self.workers, now.mono);
         self.hand_out(now, effects);
     }
 

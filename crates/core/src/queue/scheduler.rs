@@ -35,6 +35,8 @@ struct Line {
     pass: f64,
     /// Deliveries in workers' hands. Counted anew where it matters.
     running: usize,
+    /// It could go when it was looked at last.
+    could_go: bool,
     /// When it was looked at last, nothing but a token was missing.
     lacks_token: bool,
 }
@@ -48,7 +50,7 @@ pub(super) struct Scheduler {
     paces: Vec<Pace>,
     /// Names of queues, also of such as there are none of for now.
     paused: BTreeSet<String>,
-    /// The pass of who went last.
+    /// The lowest pass of those that could go when it was looked at last. It never falls.
     at: f64,
     /// There is more than one lane: the default queue at normal priority has company.
     several: bool,
@@ -78,6 +80,7 @@ impl Line {
             paused,
             pass,
             running: 0,
+            could_go: false,
             lacks_token: false,
         }
     }
@@ -114,6 +117,7 @@ impl Scheduler {
             let mut line = Line::new(settings, self.paused.contains(name), self.at);
             if let Some(old) = was.and_then(|was| self.lines.get(was)) {
                 line.pass = old.pass;
+                line.could_go = old.could_go;
                 line.running = old.running;
                 line.bucket = line.bucket.map(|new| old.bucket.filter(|old| old.rate() == new.rate()).unwrap_or(new));
             }
@@ -176,14 +180,30 @@ impl Scheduler {
             let first = place as Lane * PRIORITIES;
             let Some(lane) = ORDER.iter().map(|priority| first + priority).find(|lane| ready.len_of(*lane) > 0) else { continue };
             let available = line.available(now);
-            line.pass = line.pass.max(if available == 0 { self.at } else { self.at - MOST_BEHIND / line.weight });
             if available > 0 && best.is_none_or(|(pass, ..)| line.pass < pass) {
                 best = Some((line.pass, place, lane, available));
             }
         }
-        let (pass, _, lane, available) = best?;
-        self.at = self.at.max(pass);
-        Some((lane, available))
+        best.map(|(_, _, lane, available)| (lane, available))
+    }
+
+    /// What is wanted was fetched: a queue with nothing at hand has nothing. Only now it is seen who could go and who could not.
+    pub fn refilled(&mut self, ready: &Ready, workers: &BTreeMap<WorkerId, Worker>, now: Mono) {
+        if self.lines.len() == 1 {
+            return;
+        }
+        self.count_running(workers);
+        let mut least: Option<f64> = None;
+        for (place, line) in self.lines.iter_mut().enumerate() {
+            let first = place as Lane * PRIORITIES;
+            let can_go = ORDER.iter().any(|priority| ready.len_of(first + priority) > 0) && line.available(now) > 0;
+            if !(can_go && line.could_go) {
+                line.pass = line.pass.max(self.at - MOST_BEHIND / line.weight);
+            }
+            line.could_go = can_go;
+            least = if can_go { Some(least.map_or(line.pass, |least| least.min(line.pass))) } else { least };
+        }
+        self.at = least.map_or(self.at, |least| self.at.max(least));
     }
 
     /// So many of the lane went out; what each is taken to cost.
