@@ -8,7 +8,7 @@ use super::{
 use crate::delivery::{DeadLetter, Delivery, Due};
 use crate::lanes::{Lane, Lanes};
 use crate::time::{Mono, Now, Wall};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Debug)]
 struct Entry {
@@ -242,9 +242,14 @@ impl Backlog for Memory {
         pending.sort_unstable();
         let due: Vec<u64> = std::mem::take(&mut self.due).into_values().flatten().collect();
         self.pending_of.clear();
-        for (all, is_due) in [(pending, false), (due, true)] {
+        // One that was adopted and is pending again may stand there twice.
+        let mut sorted = BTreeSet::new();
+        for (all, is_due) in [(due, true), (pending, false)] {
             for sequence in all {
                 let Some(entry) = self.entry(sequence).filter(|entry| entry.waits == Waits::Pending) else { continue };
+                if !sorted.insert(sequence) {
+                    continue;
+                }
                 let lane = entry.delivery.lane;
                 let lines = if is_due { &mut self.due } else { &mut self.pending };
                 lines.entry(lane).or_default().push_back(sequence);
