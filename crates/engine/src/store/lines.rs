@@ -23,7 +23,7 @@ const READ: usize = 16;
 /// The part of it that each lane may have whatever the others have.
 const ASSURED: usize = 64;
 /// One call reads so many bytes of the journal, whatever is found in them: who asks for more asks again.
-pub(super) const STEP: u64 = 1 << 20;
+pub(super) const STEP: u64 = 512 << 10;
 /// Where several lanes are in use, what waits behind so many others is copied: one small record would keep all of the message, or of the piece of
 /// the journal, that it came in.
 const DEEP: usize = 256;

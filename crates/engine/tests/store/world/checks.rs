@@ -66,15 +66,15 @@ impl<S: Subject> World<S> {
             self.poll();
             let line = self.versions.0.iter().filter(|version| version.waits()).count();
             let mut is_over = true;
-            for lane in 0..self.lanes.count() {
+            for (lane, last) in last.iter_mut().enumerate() {
                 self.backlog().fetch_from(lane as Lane, 1 + line / 3);
                 for reserved in self.poll() {
                     is_over = false;
                     let id = id_of(&reserved.delivery);
                     if self.subject.keeps_order() && reserved.delivery.due.is_none() {
                         let place = reserved.token & ((1 << 48) - 1);
-                        assert!(place > last[lane], "out of order");
-                        last[lane] = place;
+                        assert!(place > *last, "out of order");
+                        *last = place;
                     }
                     self.settle_by(reserved.token, id, true, false);
                 }
