@@ -273,6 +273,8 @@ mod tests {
             while seen_runs.load(Ordering::Relaxed) < 20_000 && !sentry.is_finished() {
                 began += 1;
                 run.enter((began % 1000) as ListenerIndex, began * 7);
+                // Long enough to be condemned, for some.
+                (0..if began % 8 == 0 { 1_000 } else { 0 }).for_each(|_| std::hint::spin_loop());
                 ended += u64::from(run.leave());
             }
             over.store(true, Ordering::Relaxed);
