@@ -88,8 +88,10 @@ impl Plain {
         if first && params["busy"] == id {
             work(Duration::from_secs_f64(params["for"].as_f64().unwrap()))?;
         }
-        while first && params["stuck"] == id {
-            std::thread::sleep(Duration::from_secs(1));
+        if first && params["stuck"] == id {
+            loop {
+                std::thread::sleep(Duration::from_secs(1));
+            }
         }
         if first && params["kill"] == id {
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
