@@ -15,7 +15,7 @@ const FRAMES: usize = 32;
 /// Longest file or function name.
 const LONGEST: usize = 1024;
 /// A stack that changed while it was read is read again, so often.
-const TRIES: usize = 5;
+const TRIES: usize = 20;
 
 /// Where PHP code is; none where that can't be told: there is none, or the system does not let a process look at itself.
 #[must_use]
