@@ -4,8 +4,8 @@
  * The application whose listeners run for too long: `php limits.php <directory> <options as JSON>`.
  *
  * The listener `slow` of the event `slow` does, in its first attempt, what the param `way` says; `behind` comes after it. Both append a line to
- * `<directory>/handled` when they have done. `brief` is as long as the param `seconds` says, with a limit of 0.01 s, and `free`, with none, comes
- * after it.
+ * `<directory>/handled` when they have done. `brief` is as long as the param `seconds` says, with a limit of 0.01 s, and triggers an event that is to
+ * be confirmed before it counts as done; `free`, with no limit, comes after it.
  */
 
 declare(strict_types=1);
@@ -130,6 +130,7 @@ $nap = static fn (string $listener): Closure => static function ($event) use ($l
     $note($listener, $event);
 };
 
+$client = new Proletarier\Client(null, ['runtime_dir' => "$directory/run", 'timeout' => 5]);
 $listeners = [
     'slow' => ['event' => 'slow', 'priority' => 2, 'listener' => static function ($event) use ($ways, $note): void {
         if ($event->getAttempt() === 1 || $event->getParam('always') !== null) {
@@ -141,9 +142,10 @@ $listeners = [
     'own' => ['event' => 'own', 'timeout' => 0.1, 'listener' => $nap('own')],
     'long' => ['event' => 'long', 'timeout' => 30, 'listener' => $nap('long')],
     'never' => ['event' => 'never', 'timeout' => false, 'listener' => $nap('never')],
-    'brief' => ['event' => 'brief', 'priority' => 2, 'timeout' => 0.01, 'listener' => static function ($event) use ($busy, $note): void {
+    'brief' => ['event' => 'brief', 'priority' => 2, 'timeout' => 0.01, 'listener' => static function ($event) use ($busy, $note, $client): void {
         $busy($event->getParam('seconds'));
         $note('brief', $event);
+        $client->trigger('never', ['micros' => 0]);
     }, 'retry' => ['max_attempts' => 1]],
     'free' => ['event' => 'brief', 'priority' => 1, 'timeout' => false, 'listener' => static function ($event) use ($busy, $note): void {
         $busy(0.001);
