@@ -99,10 +99,17 @@ final class TimeoutTest extends TestCase
         self::assertStringContainsString('#0', $daemon->log(), 'the trace');
     }
 
-    public function testWhatSwallowsTheErrorIsKilledWhenTheGraceIsOver(): void
+    /** @return array<string, array{string}> */
+    public static function stubborn(): array
+    {
+        return ['what swallows it' => ['catch (Throwable)'], 'shutdown functions' => ['an end without end']];
+    }
+
+    /** @dataProvider stubborn */
+    public function testWhatGoesOnIsKilledWhenTheGraceIsOver(string $way): void
     {
         $daemon = self::daemon(['timeout' => 0.1, 'grace' => 0.5]);
-        $daemon->client()->trigger('slow', ['way' => 'catch (Throwable)']);
+        $daemon->client()->trigger('slow', ['way' => $way]);
         self::assertSame(['behind 1 ', 'slow 2 '], self::sorted($daemon->awaitHandled(2)));
         self::assertStringContainsString('the listener \"slow\" ran for longer than its limit of 0.1 s, and did not end within 0.5 s', $daemon->log());
     }

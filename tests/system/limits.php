@@ -118,6 +118,14 @@ $ways = [
             }
         }
     },
+    'an end without end' => static function (): void {
+        register_shutdown_function(static function (): void {
+            while (true) {
+                sleep(30);
+            }
+        });
+        exit(3);
+    },
     'a read' => static function (): void {
         $pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
         stream_set_timeout($pair[0], 60);
