@@ -14,6 +14,7 @@ mod kills;
 mod letters;
 mod load;
 mod overload;
+mod pool;
 mod spooling;
 mod stop;
 mod store;
