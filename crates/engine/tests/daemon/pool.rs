@@ -50,7 +50,7 @@ fn workers_are_replaced_by_events_and_nothing_is_lost_or_doubled() {
     let left = left(&lab);
     assert!(left.len() >= 5 && left.iter().all(|(_, _, reason)| reason == "max_events"), "{left:?}");
     assert!(daemon.logged("a worker died, and is replaced").is_empty(), "{}", daemon.log_text());
-    assert_eq!((lab.number("counters.deaths"), lab.number("counters.retried")), (left.len() as u64, 0));
+    assert_eq!((lab.number("counters.deaths"), lab.number("counters.retried")), (0, 0));
     daemon.stop();
 }
 
@@ -83,7 +83,7 @@ fn a_worker_that_grows_is_replaced() {
     lab.wait_handled(80);
     until_true("one was replaced", || left(&lab).iter().any(|(_, _, reason)| reason == "max_memory"));
     let told = daemon.logged("a worker is to be replaced");
-    assert!(told.iter().all(|line| line["at"].as_str().unwrap().parse::<u64>().unwrap() > 32 << 20), "{told:?}");
+    assert!(told.iter().all(|line| line["at"].as_u64().unwrap() > 32 << 20), "{told:?}");
     lab.wait_idle();
     wait_workers(&lab, &daemon, 2);
     assert_ne!(before, pids(&daemon));
@@ -189,6 +189,7 @@ fn a_pool_grows_with_a_burst() {
 }
 
 #[test]
+#[ignore = "takes more than half a minute: workers have little to do for that long before one goes"]
 fn too_many_workers_are_let_go() {
     let lab = Lab::new().set("worker.pool_size", json!({ "min": 1, "max": 6 }));
     let mut daemon = lab.daemon();
