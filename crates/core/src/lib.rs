@@ -15,6 +15,7 @@ pub mod pattern;
 pub mod queue;
 pub mod record;
 pub mod retry;
+pub mod scaling;
 pub mod session;
 pub mod settings;
 pub mod time;

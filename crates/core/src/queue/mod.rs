@@ -20,6 +20,7 @@ mod filter;
 mod gate;
 mod hand_out;
 mod letters;
+mod load;
 mod outcome;
 mod pace;
 mod publish;
@@ -53,6 +54,7 @@ use crate::session::Sessions;
 use crate::time::{Mono, Now};
 use books::Books;
 use gate::Gate;
+use load::Work;
 use pace::Pace;
 use ready::Ready;
 use recovery::Recovery;
@@ -118,6 +120,7 @@ pub struct Queue {
     /// Tables that live workers have, so that those of a generation share one.
     tables: Vec<Arc<ListenerTable>>,
     pace: Pace,
+    work: Work,
     recovery: Recovery,
     /// To append with the next tick: the events that [`Self::recovered`] found to be in no worker's hand.
     regained: Vec<Delivery>,
@@ -138,6 +141,7 @@ impl Queue {
             workers: BTreeMap::new(),
             tables: Vec::new(),
             pace: Pace::default(),
+            work: Work::default(),
             recovery: Recovery::default(),
             regained: Vec::new(),
             books: Books::default(),

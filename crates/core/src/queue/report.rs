@@ -110,6 +110,7 @@ impl Queue {
         let Some(open) = worker.chunks.iter_mut().find(|open| open.number == report.chunk) else { return };
         let finished = usize::from(report.finished);
         self.pace.observe(finished, report.micros);
+        self.work.note(finished.saturating_sub(open.settled), finished, report.micros);
         let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
         settle_prefix(open, finished, &report.failures, &judge, &mut self.books, effects);
         if report.closed {

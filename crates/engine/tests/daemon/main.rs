@@ -15,6 +15,7 @@ mod letters;
 mod limits;
 mod load;
 mod overload;
+mod pool;
 mod spooling;
 mod stop;
 mod store;
