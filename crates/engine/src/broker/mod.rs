@@ -98,6 +98,8 @@ struct Broker<'a> {
     /// None where there is no spool, or its events are another broker's.
     drain: Option<Drain>,
     malformed: u64,
+    /// When it began to serve.
+    began: Mono,
     /// When the replay of dead letters that is under way began, or the last one.
     replaying_since: Wall,
     frame: Vec<u8>,
@@ -175,6 +177,7 @@ impl<'a> Broker<'a> {
             door: Door::default(),
             drain: Drain::of(settings),
             malformed: 0,
+            began: clock::mono(),
             replaying_since: Wall(0),
             frame: Vec::new(),
             post,
