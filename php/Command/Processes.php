@@ -47,11 +47,23 @@ final class Processes
         return 1024 * array_sum($found[1]);
     }
 
+    /** Whether the process is there, and has not ended. */
+    public static function lives(int $pid): bool
+    {
+        return !in_array(self::stat($pid)[0], ['', 'Z', 'X'], true);
+    }
+
     private static function parent(int $pid): int
+    {
+        return (int) (self::stat($pid)[1] ?? 0);
+    }
+
+    /** @return list<string> the process's state, and its parent; an empty state where it is gone */
+    private static function stat(int $pid): array
     {
         $stat = (string) @file_get_contents("/proc/$pid/stat");
         $place = strrpos($stat, ')');
 
-        return $place === false ? 0 : (int) (explode(' ', substr($stat, $place + 2), 3)[1] ?? 0);
+        return $place === false ? [''] : explode(' ', substr($stat, $place + 2), 3);
     }
 }

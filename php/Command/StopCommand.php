@@ -57,7 +57,7 @@ final class StopCommand extends Command
                 return $control->request(['command' => 'status'], 1.0)['supervisor'] === $supervisor ? null : true;
             } catch (BrokerUnavailable) {
                 // The broker is the last to go but for the supervisor itself.
-                return is_dir("/proc/$supervisor") ? null : true;
+                return Processes::lives($supervisor) ? null : true;
             }
         });
         if ($stopped === null) {
