@@ -131,7 +131,7 @@ impl Connection {
         let mut link = self.lock();
         link.send_if_free();
         if let Some(deadline) = link.batches.next_overdue()
-            && !link.wait_unless_hopeless(deadline, |link| link.batches.next_overdue().is_none())
+            && !link.wait_unless_hopeless(deadline, |link| !link.batches.is_gathering() && link.batches.next_overdue().is_none())
         {
             link.give_up_all();
         }

@@ -238,6 +238,18 @@ fn order_by_key_holds_across_an_outage() {
 }
 
 #[test]
+fn what_waits_behind_a_key_is_sent_before_its_process_ends() {
+    let lab = Lab::new().set("worker.pool_size", 1);
+    let _daemon = lab.daemon();
+    for round in 1..=10 {
+        for confirm in ["deferred", "none"] {
+            lab.flood(LONG.as_secs_f64(), &json!({ "confirm": confirm, "name": "one", "count": 700, "keys": 7 })).finish_well();
+        }
+        assert_eq!(lab.number("counters.accepted"), 1_400 * round);
+    }
+}
+
+#[test]
 fn order_by_key_holds_across_overload() {
     let lab = Lab::new().spooling().set("worker.pool_size", 1).set("broker.max_pending", 60);
     let _daemon = lab.daemon();
