@@ -229,11 +229,11 @@ fn confirm(word: &str) -> Confirm {
 }
 
 /// Triggers an event; its id.
-fn trigger(client: &Client, confirm: Confirm, name: &str, params: &str) -> Result<String, (String, client::ClientError)> {
+fn trigger(client: &Client, confirm: Confirm, record: Record<'_>) -> Result<String, (String, client::ClientError)> {
     let wall = proletarier_engine::wall().0;
     let mut id = [0; 36];
     let id = client::new_id(wall, &mut id);
-    let record = Record { id, name, triggered_at: wall, params: params.as_bytes(), ..Record::default() };
+    let record = Record { id, triggered_at: wall, ..record };
     client.trigger(&record, confirm).map(|_| id.to_owned()).map_err(|error| (id.to_owned(), error))
 }
 
@@ -262,6 +262,9 @@ struct Flood {
     /// Their params; `null`: `{"n": 0}` and so on.
     #[serde(default)]
     params: Value,
+    /// How many keys they have in turn; 0: none has one.
+    #[serde(default)]
+    keys: usize,
     /// Seconds between them.
     #[serde(default)]
     pause: f64,
@@ -278,7 +281,9 @@ fn flood(client: &Client, flood: &Flood) -> ! {
     let mut child = None;
     for n in 0..flood.count {
         let params = if flood.params.is_null() { format!("{{\"n\":{n}}}") } else { flood.params.to_string() };
-        match trigger(client, confirm(&flood.confirm), &flood.name, &params) {
+        let key = (flood.keys > 0).then(|| format!("key {}", n % flood.keys));
+        let record = Record { name: &flood.name, key: key.as_deref(), params: params.as_bytes(), ..Record::default() };
+        match trigger(client, confirm(&flood.confirm), record) {
             Ok(id) => println!("triggered {id}"),
             Err((id, error)) => {
                 println!("failed {id} {error}");
@@ -324,7 +329,7 @@ fn main() {
         ["trigger", settings, level, name, all @ ..] => {
             let client = client(settings);
             for params in all {
-                match trigger(&client, confirm(level), name, params) {
+                match trigger(&client, confirm(level), Record { name, params: params.as_bytes(), ..Record::default() }) {
                     Ok(id) => println!("{id}"),
                     Err((_, error)) => {
                         eprintln!("{error}");
