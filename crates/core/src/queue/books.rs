@@ -1,7 +1,7 @@
 //! Provides the queue's books: what is counted, and what is followed of an event beyond its deliveries. Every settlement passes here.
 
+use super::figures::Figures;
 use super::letters::Herald;
-use super::tallies::Tallies;
 use super::unique::Uniques;
 use super::watch::{Fate, Watches};
 use super::{Counters, Effects, Reply};
@@ -16,31 +16,25 @@ pub(super) struct Books {
     pub uniques: Uniques,
     pub watches: Watches,
     pub herald: Herald,
-    pub tallies: Tallies,
+    pub figures: Figures,
 }
 
 impl Books {
     /// Counts and tells of an outcome, and leaves it to be kept.
     pub fn settle(&mut self, settled: &Reserved, mut settlement: Settlement, now: Now, effects: &mut Effects) {
         self.follow(&settled.delivery, &settlement);
-        let tally = self.tallies.of(&settled.delivery);
+        self.figures.settled(&settled.delivery, &settlement);
         match &mut settlement {
-            Settlement::Done => {
-                self.counters.done += 1;
-                tally.done += 1;
-            }
+            Settlement::Done => self.counters.done += 1,
             Settlement::Replace(replacements) => {
                 let mut announcements = Vec::new();
                 for replacement in replacements.iter() {
                     match replacement {
                         Replacement::Delivery(next) => {
-                            let retried = u64::from(next.attempt > settled.delivery.attempt);
-                            self.counters.retried += retried;
-                            tally.retried += retried;
+                            self.counters.retried += u64::from(next.attempt > settled.delivery.attempt);
                         }
                         Replacement::Dead(letter) => {
                             self.counters.dead += 1;
-                            tally.dead += 1;
                             announcements.extend(self.herald.announce(letter, now));
                             effects.after.push(Reply::Dead(letter.clone()));
                         }
@@ -56,7 +50,6 @@ impl Books {
     /// It expired before anybody started it.
     pub fn expire(&mut self, expired: &Reserved, effects: &mut Effects) {
         self.counters.expired += 1;
-        self.tallies.of(&expired.delivery).expired += 1;
         self.watches.ended(&expired.delivery, || Fate::Failed("it expired before it was started".to_owned()));
         self.follow(&expired.delivery, &Settlement::Done);
         effects.before.push(Reply::Expired(expired.delivery.clone()));
@@ -69,6 +62,7 @@ impl Books {
             self.uniques.hold(unique, id);
         }
         self.watches.taken(id);
+        self.figures.taken(delivery.lane);
     }
 
     /// A delivery is settled: whoever follows its event learns of it.

@@ -36,6 +36,7 @@ impl Queue {
     /// Time passed. Call it when [`Self::poll_timeout`] says, and whenever it suits.
     pub fn handle_tick(&mut self, now: Now, effects: &mut Effects) {
         effects.append.extend(self.regained.drain(..).map(Into::into));
+        self.books.figures.look(now.mono);
         self.hand_out(now, effects);
         if !self.has_idle_worker() {
             return;
@@ -116,6 +117,7 @@ impl Queue {
             }
             let cost = self.scheduler.handed_out(lane, deliveries.len(), now.mono);
             worker.drained = false;
+            deliveries.iter().for_each(|reserved| self.books.figures.handed_out(&reserved.delivery, now));
             let number = worker.next_chunk;
             worker.next_chunk = worker.next_chunk % MAX_CHUNK_NUMBER + 1;
             worker.chunks.push_back(OpenChunk {

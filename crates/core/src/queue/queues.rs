@@ -28,14 +28,6 @@ pub struct QueueView {
     pub ready: usize,
     /// Deliveries that workers have.
     pub running: usize,
-    /// Deliveries handled, since the broker started.
-    pub done: u64,
-    /// Attempts that failed and were scheduled again.
-    pub retried: u64,
-    /// Dead letters made.
-    pub dead: u64,
-    /// Events that nobody had started when they expired.
-    pub expired: u64,
 }
 
 /// No queue has this name.
@@ -66,7 +58,7 @@ impl Queue {
     /// first. Tell the backlog, too.
     pub fn set_lanes(&mut self, lanes: Lanes) {
         let from = self.scheduler.set_lanes(lanes.clone());
-        self.books.tallies.rearrange(&from);
+        self.books.figures.rearrange(&from);
         self.books.herald.lanes = lanes.clone();
         self.ready.sort(|reserved| lanes.of(&reserved.delivery));
         self.regained.iter_mut().for_each(|delivery| delivery.lane = lanes.of(delivery));
@@ -114,15 +106,10 @@ impl Queue {
         self.scheduler.paused()
     }
 
-    /// The queues as they are, the default one first.
+    /// The queues as they are, the default one first. [`Self::figures`] has what was measured of each, by its place here.
     #[must_use]
     pub fn queues(&self) -> Vec<QueueView> {
-        let mut views = self.scheduler.views(&self.ready, &self.workers);
-        for (place, view) in views.iter_mut().enumerate() {
-            let tally = self.books.tallies.get(place);
-            (view.done, view.retried, view.dead, view.expired) = (tally.done, tally.retried, tally.dead, tally.expired);
-        }
-        views
+        self.scheduler.views(&self.ready, &self.workers)
     }
 
     /// The lane of an event that comes in.

@@ -127,6 +127,11 @@ impl Queue {
         let (newly, micros) = (finished.saturating_sub(open.told.0), report.micros.saturating_sub(open.told.1));
         open.told = (finished, report.micros);
         self.scheduler.finished(open.lane, f64::from(micros) - newly as f64 * open.cost);
+        self.work.note(finished.saturating_sub(open.settled), finished, report.micros);
+        if finished > open.settled {
+            let micros = u64::from(report.micros) * (finished - open.settled) as u64 / finished as u64;
+            self.books.figures.ran(open.lane, finished - open.settled, micros, now.mono);
+        }
         let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
         settle_prefix(open, finished, &report.failures, &judge, &mut self.books, effects);
         if report.closed {

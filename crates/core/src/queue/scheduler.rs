@@ -290,7 +290,7 @@ impl Scheduler {
         self.lines.iter().enumerate().filter_map(waits).min()
     }
 
-    /// The queues as they are; the counts of what became of their deliveries are not filled in.
+    /// The queues as they are.
     pub fn views(&self, ready: &Ready, workers: &BTreeMap<WorkerId, Worker>) -> Vec<QueueView> {
         let running = running(self.lines.len(), workers);
         let view = |(place, line): (usize, &Line)| QueueView {
@@ -301,10 +301,6 @@ impl Scheduler {
             paused: line.paused,
             ready: ORDER.iter().map(|priority| ready.len_of(place as Lane * PRIORITIES + priority)).sum(),
             running: running[place],
-            done: 0,
-            retried: 0,
-            dead: 0,
-            expired: 0,
         };
         self.lines.iter().enumerate().map(view).collect()
     }

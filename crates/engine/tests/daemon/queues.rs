@@ -45,7 +45,7 @@ fn a_slow_queue_that_is_capped_leaves_workers_to_a_fast_one() {
     }
     let longest = waits.into_iter().max().unwrap();
     assert!(longest < 200_000, "a fast event waited {longest} us");
-    until_true("all are done", || queue(&lab, "slow")["done"] == 8);
+    until_true("all are done", || queue(&lab, "slow")["flow"]["done"] == 8);
     let slow = runs(&lab, "slow");
     let at_a_time = |moment| slow.iter().filter(|run| run.started <= moment && moment < run.ended).count();
     assert!(slow.iter().all(|run| at_a_time(run.started) <= 2), "{slow:?}");

@@ -4,6 +4,7 @@ mod failed;
 mod outcome;
 mod queues;
 mod request;
+mod status;
 mod transfer;
 mod waiting;
 mod walk;
@@ -12,14 +13,14 @@ use super::Broker;
 use bytes::Bytes;
 use proletarier_core::nearest::nearest;
 use proletarier_core::queue::{OperatorId, Reply};
-use request::{Command, Import, List, Of, OfQueue, Status, Which, read};
+use request::{Command, Import, List, Of, OfQueue, Plain, Which, read};
 use serde_json::{Value, json};
 
 /// Requests answered before the broker looks after everything else again: each may look at a thousand entries.
 const REQUESTS: usize = 4;
 
 /// All that can be asked.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 14] = [
     "status",
     "failed",
     "failed_replay",
@@ -32,6 +33,8 @@ const COMMANDS: [&str; 12] = [
     "outcome",
     "queue_pause",
     "queue_resume",
+    "reload",
+    "stop",
 ];
 
 /// An answer.
@@ -77,7 +80,9 @@ impl Broker<'_> {
     fn answer(&mut self, request: &Bytes) -> Result<Answer, String> {
         let Command { command } = read(request)?;
         match command.as_str() {
-            "status" => read(request).map(|Status { .. }| self.status()),
+            "status" => read(request).map(|Plain { .. }| self.status()),
+            "reload" => read(request).map(|Plain { .. }| self.reload()),
+            "stop" => read(request).map(|Plain { .. }| self.stop()),
             "failed" => read(request).map(|list: List| self.failed(&list)),
             "failed_replay" => read(request).and_then(|which: Which| self.failed_replay(which)),
             "failed_discard" => read(request).and_then(|which: Which| self.failed_discard(which)),
@@ -96,17 +101,18 @@ impl Broker<'_> {
         }
     }
 
-    fn status(&self) -> Answer {
-        Answer::Now(json!({
-            "pid": std::process::id(),
-            "epoch": self.post.epoch,
-            "workers": self.queue.workers(),
-            "malformed": self.malformed,
-            "backlog": self.backlog.counts(),
-            "counters": self.queue.counters(),
-            "overload": self.queue.overload(),
-            "queues": self.queue.queues(),
-        }))
+    /// The daemon is to boot its code anew.
+    fn reload(&self) -> Answer {
+        let asked = self.post.scoreboard.ask_for_reload();
+        self.post.ties.supervisor.ring();
+        Answer::Now(json!({ "reload": asked }))
+    }
+
+    /// The daemon is to stop.
+    fn stop(&self) -> Answer {
+        self.post.scoreboard.ask_to_stop();
+        self.post.ties.supervisor.ring();
+        Answer::Now(json!({ "stopping": true }))
     }
 
     /// Answers an operator, in the form of its request.
