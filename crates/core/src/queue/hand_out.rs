@@ -2,6 +2,7 @@
 
 use super::books::Books;
 use super::pace::{MAX_BYTES, MAX_CREDIT};
+use super::parallel;
 use super::ready::Ready;
 use super::worker::{OpenChunk, Worker};
 use super::{Effects, HandOut, Queue, Reply, WorkerId};
@@ -24,13 +25,37 @@ impl Queue {
             .filter(|worker| worker.has_room(&self.pace))
             .map(|worker| (worker.credit(&self.pace) - worker.chunks.len()) * worker.chunk_size(&self.pace))
             .sum();
-        room.saturating_sub(self.ready.len())
+        let keys = &self.books.keys;
+        self.books.soon.limit(0, room.saturating_sub(self.ready.len()), keys.is_full(0))
     }
 
     /// Deliveries came from the backlog.
     pub fn handle_fetched(&mut self, fetched: Vec<Reserved>, now: Now, effects: &mut Effects) {
-        fetched.into_iter().for_each(|reserved| self.ready.push_back(reserved));
+        fetched.into_iter().for_each(|reserved| self.arrive(reserved, now, effects));
         self.hand_out(now, effects);
+    }
+
+    /// One came from the backlog: it is ready, unless another event has its key.
+    pub(super) fn arrive(&mut self, reserved: Reserved, now: Now, effects: &mut Effects) {
+        self.books.soon.came(&reserved.delivery);
+        if let Some(reserved) = self.books.keys.admit(reserved) {
+            self.make_ready(reserved, now, effects);
+        }
+    }
+
+    fn make_ready(&mut self, reserved: Reserved, now: Now, effects: &mut Effects) {
+        match parallel::split(&self.newest, &reserved.delivery, now) {
+            Some(settlement) => self.books.settle(&reserved, settlement, now, effects),
+            None => self.ready.push_back(reserved),
+        }
+    }
+
+    /// Makes ready what waited for keys that are free by now.
+    fn take_freed(&mut self, now: Now, effects: &mut Effects) {
+        self.books.counters.unblocked += self.books.keys.relieve(&self.books.soon);
+        while let Some(reserved) = self.books.keys.next_freed() {
+            self.make_ready(reserved, now, effects);
+        }
     }
 
     /// Time passed. Call it when [`Self::poll_timeout`] says, and whenever it suits.
@@ -52,7 +77,7 @@ impl Queue {
     /// Microseconds until [`Self::handle_tick`] has something to do; none: not before something else happens.
     #[must_use]
     pub fn poll_timeout(&self, now: Now) -> Option<u64> {
-        if !self.regained.is_empty() {
+        if !self.regained.is_empty() || self.books.keys.has_freed() {
             return Some(0);
         }
         if !self.ready.is_empty() || !self.workers.values().any(|worker| !worker.leaving && worker.chunks.is_empty()) {
@@ -80,7 +105,9 @@ impl Queue {
 
     /// Gives what is ready to workers that have room, a share each, the idlest first.
     pub(super) fn hand_out(&mut self, now: Now, effects: &mut Effects) {
-        while let Some(front) = self.ready.front() {
+        loop {
+            self.take_freed(now, effects);
+            let Some(front) = self.ready.front() else { return };
             let alone = front.delivery.recoveries > 0;
             let roomy =
                 self.workers.iter_mut().filter(|(_, worker)| worker.has_room(&self.pace) && (!alone || worker.chunks.is_empty()));
@@ -134,7 +161,7 @@ fn take_share(
         let Some(reserved) = ready.front() else { break };
         let delivery = &reserved.delivery;
         if delivery.expires.is_some_and(|expires| expires <= now.wall) {
-            books.expire(reserved, effects);
+            books.expire(reserved, now, effects);
             ready.pop_front();
             continue;
         }

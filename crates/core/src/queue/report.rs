@@ -32,6 +32,7 @@ impl Queue {
         effects: &mut Effects,
     ) -> Result<(), ListenerError> {
         let table = self.table(ListenerTable::new(ready.hello.listeners)?);
+        self.newest = Arc::clone(&table);
         self.books.herald.heard = table.takes(DEAD_EVENT);
         let mut worker = Worker {
             table,
@@ -70,7 +71,8 @@ impl Queue {
             let taken = Record::decode(&delivery.record).ok().and_then(|record| {
                 let (expires, whole) = (record.expires.map(Wall), delivery.only.is_none());
                 let unique = unique::of(&record, None, now).and_then(|unique| self.books.uniques.claim(unique, record.id, now));
-                let rest = Rest { only: delivery.only.map(Into::into), unique: unique.clone(), history: Vec::new() };
+                let rest =
+                    Rest { only: delivery.only.map(Into::into), unique: unique.clone(), history: Vec::new(), holds_key: false };
                 let rest = (rest != Rest::default()).then(|| Arc::new(rest));
                 let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record.clone()) };
                 let is_new = self.recovery.adopt(&record, is, whole, || taken.clone());
@@ -80,7 +82,12 @@ impl Queue {
                     self.books.uniques.hold(&unique, record.id);
                 }
                 // The backlog may know more of it: its history.
-                Some(Reserved { delivery: adopt(&reserved)?, ..reserved })
+                let mut reserved = Reserved { delivery: adopt(&reserved)?, ..reserved };
+                reserved.delivery.lane = self.books.keys.lanes().of(&reserved.delivery);
+                if place < claimed {
+                    self.books.keys.hold(&reserved);
+                }
+                Some(reserved)
             });
             if taken.is_none() {
                 self.books.counters.duplicates += 1;
@@ -93,7 +100,7 @@ impl Queue {
                 // Places count: one that is not taken over leaves its own empty.
                 open.deliveries.push(taken);
             } else {
-                taken.into_iter().for_each(|taken| self.ready.push_back(taken));
+                taken.into_iter().for_each(|taken| self.arrive(taken, now, effects));
             }
         }
         open.limit = open.deliveries.len();

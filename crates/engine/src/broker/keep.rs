@@ -46,6 +46,9 @@ impl Broker<'_> {
             let mut more = self.take_completions();
             // Behind what was just kept: a chunk's place in the scoreboard may have the only word on the chunk before it there.
             more |= self.say_at_once();
+            if self.queue.expects_due() {
+                self.backlog.promote(clock::now());
+            }
             let wanted = self.queue.wanted();
             if wanted > 0 && self.backlog.counts().pending > 0 && clock::mono() >= self.hold_until {
                 self.backlog.fetch(wanted);

@@ -34,6 +34,7 @@ use nix::sys::signal::Signal;
 use notices::Notices;
 use peers::Peers;
 use proletarier_core::backlog::Backlog;
+use proletarier_core::lanes::Lanes;
 use proletarier_core::queue::{Effects, Queue, Rules, WorkerId};
 use proletarier_core::settings::Settings;
 use proletarier_core::time::{Mono, Wall};
@@ -156,7 +157,8 @@ impl<'a> Broker<'a> {
         if !alive.is_empty() && !kept.backlog.capabilities().survives_broker {
             queue = queue.recovering(alive.iter().filter_map(|(_, slot)| slot.running_event()));
         }
-        queue = queue.with_sessions(kept.sessions).with_uniques(kept.uniques);
+        let lanes = Lanes::new(settings.queues.clone());
+        queue = queue.with_sessions(kept.sessions).with_uniques(kept.uniques).with_keys(&lanes, kept.keys);
         let awaited = alive.iter().map(|(number, slot)| peers::local_id(*number, slot.incarnation())).collect();
         let mut broker = Self {
             sockets,

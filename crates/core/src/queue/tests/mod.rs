@@ -3,10 +3,12 @@
 mod deaths;
 mod hand_outs;
 mod intake;
+mod keys;
 mod leaks;
 mod letters;
 mod outcomes;
 mod overload;
+mod parallel;
 mod recoveries;
 mod spooled;
 mod uniques;
