@@ -103,13 +103,9 @@ impl Application for Plain {
         }
         let strict = self.directory.join("running").exists();
         self.files = Some(Files { handled: self.append("handled"), started: strict.then(|| self.append("started")) });
-        let spec = |(id, event): (&str, &str)| ListenerSpec {
-            id: id.into(),
-            event: event.into(),
-            retry: None,
-            timeout: None,
-            parallel: false,
-        };
+        let parallel = self.directory.join("parallel").exists();
+        let spec =
+            |(id, event): (&str, &str)| ListenerSpec { id: id.into(), event: event.into(), retry: None, timeout: None, parallel };
         self.herald = self.directory.join("herald").exists();
         Ok(self.listeners().map(spec).collect())
     }

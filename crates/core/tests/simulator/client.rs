@@ -1,7 +1,7 @@
 //! Provides a model of a client: it numbers its events, and sends again what is not confirmed when it meets another broker.
 
 use crate::dice::Dice;
-use crate::plan::NAMES;
+use crate::plan::{NAMES, Plan};
 use bytes::Bytes;
 use proletarier_core::frame::{Publish, Session, ToClient};
 use proletarier_core::record::Record;
@@ -27,6 +27,7 @@ pub struct Client {
 pub struct Triggered {
     pub id: String,
     pub name: &'static str,
+    pub key: Option<&'static str>,
     pub bad: bool,
 }
 
@@ -51,7 +52,7 @@ impl Client {
     }
 
     /// Triggers some events and sends them as one batch.
-    pub fn publish(&mut self, wall: u64, dice: &mut Dice) -> Vec<Triggered> {
+    pub fn publish(&mut self, wall: u64, plan: &Plan, dice: &mut Dice) -> Vec<Triggered> {
         let count = 1 + dice.below(self.left.min(5));
         self.left -= count;
         let first = self.next;
@@ -63,11 +64,12 @@ impl Client {
             let delay = dice.chance(100).then_some(2_000_000);
             let params: &[u8] = if bad { b"no JSON" } else { b"{}" };
             let mut record = Vec::new();
-            Record { id: &id, name, triggered_at: wall, delay, params, ..Record::default() }.encode(&mut record);
+            Record { id: &id, name, triggered_at: wall, delay, key: plan.key(&id), params, ..Record::default() }
+                .encode(&mut record);
             self.sent.insert(self.next, record.clone().into());
             self.unconfirmed.insert(self.next, record.into());
             self.next += 1;
-            triggered.push(Triggered { id, name, bad });
+            triggered.push(Triggered { key: plan.key(&id), id, name, bad });
         }
         self.send(first, count);
         triggered
