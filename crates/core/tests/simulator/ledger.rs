@@ -114,22 +114,26 @@ impl Ledger {
         self.events.get_mut(id).unwrap().confirmed = true;
     }
 
-    /// An event of a key is about to be started: all that of its key was started before is over.
-    pub fn takes_its_turn(&mut self, id: &str, letters: &[(Token, DeadLetter)]) {
+    /// An event of a key is about to be started: all that of its key was started before is over. A volatile backlog may not know of a death
+    /// yet.
+    pub fn takes_its_turn(&mut self, id: &str, letters: Option<&[(Token, DeadLetter)]>) {
         let event = &self.events[id];
         let Some(key) = event.key.filter(|_| !event.forgotten) else { return };
         assert!(!event.passed, "{id} is started after the next of its key, {key}");
-        let is_first = event.listeners.is_empty();
+        let is_started = |event: &Event| event.listeners.values().any(|tally| tally.starts > 0);
+        let is_first = !is_started(event);
         let table = &self.table;
         for (other, before) in self.events.iter_mut().filter(|(other, _)| *other != id) {
-            if before.key != Some(key) || before.forgotten || before.listeners.values().all(|tally| tally.starts == 0) {
+            if before.key != Some(key) || before.forgotten || !is_started(before) {
                 continue;
             }
             for listener in table.of_event(&before.name) {
                 let spec = table.get(listener).unwrap();
-                let dead = letters.iter().any(|(_, letter)| {
-                    Record::decode(&letter.delivery.record).unwrap().id == other
-                        && letter.delivery.only().is_none_or(|only| only.contains(&spec.id))
+                let dead = letters.is_none_or(|letters| {
+                    letters.iter().any(|(_, letter)| {
+                        Record::decode(&letter.delivery.record).unwrap().id == other
+                            && letter.delivery.only().is_none_or(|only| only.contains(&spec.id))
+                    })
                 });
                 let done = before.listeners.get(&listener).is_some_and(|tally| tally.done && tally.running.is_none());
                 assert!(dead || done, "{id} is started while {} of {other}, of the same key {key}, is not over", spec.id);

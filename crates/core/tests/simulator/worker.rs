@@ -136,7 +136,8 @@ impl World {
             Step::Between => match running.ahead.pop_front() {
                 Some(listener) => {
                     slot.listener = Some(listener);
-                    self.ledger.takes_its_turn(&running.id, &self.backlog.dead(0, usize::MAX).items);
+                    let letters = self.plan.durable.then(|| self.backlog.dead(0, usize::MAX).items);
+                    self.ledger.takes_its_turn(&running.id, letters.as_deref());
                     self.ledger.started(&running.id, listener, number, running.attempt, self.now.mono.0);
                     Step::Entered(listener)
                 }

@@ -11,12 +11,13 @@ const EVENTS: usize = 100;
 const FAILS: usize = 9;
 
 /// Events of each key in turn; some fail, in a way that looks random and is always the same.
-fn publish(lab: &Lab, keys: usize, events: usize, name: &str, fails: &str) {
+fn publish(lab: &Lab, keys: usize, events: usize, name: &str, (fails, sleep): (&str, f64)) {
     let mut publisher = Publisher::new(lab);
     for number in 0..events {
         let ids: Vec<_> = (0..keys).map(|key| (format!("{key}-{number}"), format!("key {key}"))).collect();
-        let failing = format!("{{\"throw\":\"{fails}\"}}");
-        let params = |key: usize| if (key * 31 + number * 17) % FAILS == 0 { failing.as_bytes() } else { b"{}" };
+        let failing = format!("{{\"throw\":\"{fails}\",\"sleep\":{sleep}}}");
+        let well = format!("{{\"sleep\":{sleep}}}");
+        let params = |key: usize| if (key * 31 + number * 17) % FAILS == 0 { failing.as_bytes() } else { well.as_bytes() };
         let records: Vec<_> = (0..)
             .zip(&ids)
             .map(|(place, (id, key))| Record { key: Some(key), params: params(place), ..event(id, name) })
@@ -50,7 +51,7 @@ fn assert_in_order(lab: &Lab, keys: usize, events: usize, listeners: &[&str]) {
 fn a_hundred_keys_keep_their_order_while_events_fail() {
     let lab = Lab::new().set("worker.pool_size", 4);
     let _daemon = lab.daemon();
-    publish(&lab, KEYS, EVENTS, "one", "one");
+    publish(&lab, KEYS, EVENTS, "one", ("one", 0.0));
     lab.wait_idle();
     assert_in_order(&lab, KEYS, EVENTS, &["all", "one"]);
     let status = lab.status();
@@ -72,7 +73,7 @@ fn brokers_that_are_killed_do_not_disturb_the_order() {
     let lab = Lab::strict().set("worker.pool_size", 4);
     let daemon = lab.daemon();
     // Slow enough that there is something left to disturb.
-    publish(&lab, 20, 60, "one", "one");
+    publish(&lab, 20, 60, "one", ("one", 0.0));
     for part in 1..=3 {
         lab.wait_handled(2 * 20 * 60 * part / 5);
         kill_broker(&daemon);
@@ -88,7 +89,7 @@ fn parallel_listeners_run_beside_one_another_and_hold_the_key_together() {
     let lab = Lab::new().set("worker.pool_size", 4);
     std::fs::write(lab.path("parallel"), "").unwrap();
     let _daemon = lab.daemon();
-    publish(&lab, 5, 10, "five", "c");
+    publish(&lab, 5, 10, "five", ("c", 0.005));
     lab.wait_idle();
     assert_in_order(&lab, 5, 10, &["a", "b", "c", "d", "e", "all"]);
     let runs = lab.handled();
