@@ -62,7 +62,7 @@ impl Key {
 }
 
 /// An event that holds its key, as a store tells of it: of each delivery that says so.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyHolder {
     name: Box<str>,
     queue: Option<Box<str>>,
@@ -342,12 +342,6 @@ impl Keys {
         } else if !self.absent.is_empty() {
             self.absent.remove(&name);
         }
-    }
-
-    /// What holds a key, by the keys' names: the event, and how many deliveries of it are open.
-    #[cfg(test)]
-    pub fn open(&self) -> HashMap<u64, (u64, u32)> {
-        self.keys.iter().filter(|(_, key)| key.open > 0).map(|(name, key)| (*name, (key.holder, key.open))).collect()
     }
 }
 

@@ -119,8 +119,11 @@ fn a_workers_death_leaves_the_key_to_its_event() {
     let remains = crate::queue::Remains { chunks: vec![remains], listener: Some(0), end: "SIGKILL".into(), ..Default::default() };
     rig.queue.handle_death(1, Some(&remains), rig.now, &mut rig.effects);
     rig.keep();
-    // It is tried again at once, before what has come meanwhile.
+    // It is tried again at once, before what has come meanwhile: of what waits for it there may be no end.
     publish(&mut rig, &[("3", ""), ("k3", "k")]);
+    let holds = |waiting: &&crate::backlog::Waiting| waiting.delivery.holds_key();
+    let waiting = rig.backlog.waiting(0, 99).items;
+    assert!(waiting.iter().filter(holds).count() == 2 && waiting.iter().filter(holds).all(|one| one.delivery.due.is_some()));
     rig.join(2, vec![spec("a", "x"), spec("b", "x")]);
     let mut seen: Vec<String> = Vec::new();
     for _ in 0..9 {
@@ -157,7 +160,9 @@ fn those_held_back_can_be_seen_and_cancelled() {
         "the one in the middle goes"
     );
     rig.keep();
+    assert_eq!(rig.queue.held_back(), 1);
     assert_eq!((handle(&mut rig, &[]), handle(&mut rig, &[])), (ids_of("k1"), ids_of("k3")));
+    assert_eq!(rig.queue.held_back(), 0);
     assert_eq!(rig.backlog.counts(), crate::backlog::Counts::default());
 }
 

@@ -1,6 +1,7 @@
 //! What is done to a backlog and its model alike, one random act at a time.
 
 use super::*;
+use crate::dice::hash;
 
 impl<S: Subject> World<S> {
     pub(super) fn version(&mut self, parent: Option<usize>) -> Delivery {
@@ -9,8 +10,10 @@ impl<S: Subject> World<S> {
         let size = if self.dice.chance(self.habits.large) { 3000 + self.dice.below(9000) } else { self.dice.below(120) };
         let params = format!("{{\"p\":\"{}\"}}", "x".repeat(size));
         let mut record = Vec::new();
-        Record { id: &text, name: "n", triggered_at: self.now.wall.0, params: params.as_bytes(), ..Record::default() }
-            .encode(&mut record);
+        let holds_key = hash("holds key", &[id as u64]) % 6;
+        let key = (holds_key < 2).then(|| format!("o{}", id % 5));
+        let (triggered_at, key) = (self.now.wall.0, key.as_deref());
+        Record { id: &text, name: "n", triggered_at, key, params: params.as_bytes(), ..Record::default() }.encode(&mut record);
         let mut delivery = Delivery::first(Bytes::from(record));
         if self.dice.chance(self.habits.parks) {
             let far = [1_000, 3_000_000, 900_000_000][self.dice.below(3)];
@@ -37,6 +40,10 @@ impl<S: Subject> World<S> {
         } else if self.dice.chance(100) {
             let unique = Unique { key: format!("k{id}").into(), until: self.now.wall.plus(9_000_000) };
             delivery.rest = Some(Arc::new(Rest { unique: Some(unique), ..Rest::default() }));
+        }
+        if holds_key == 0 {
+            let rest = delivery.rest.as_deref().cloned().unwrap_or_default();
+            delivery.rest = Some(Arc::new(Rest { holds_key: true, ..rest }));
         }
         delivery
     }
