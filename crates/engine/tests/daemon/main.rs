@@ -13,6 +13,7 @@ mod failures;
 mod keys;
 mod kills;
 mod letters;
+mod limits;
 mod load;
 mod overload;
 mod spooling;
