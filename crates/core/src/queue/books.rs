@@ -1,6 +1,10 @@
 //! Provides the queue's books: what is counted, and what is followed of an event beyond its deliveries. Every settlement passes here.
 
+<<<<<<< HEAD
 use super::keys::Keys;
+=======
+use super::figures::Figures;
+>>>>>>> main
 use super::letters::Herald;
 use super::soon::Soon;
 use super::unique::Uniques;
@@ -17,8 +21,12 @@ pub(super) struct Books {
     pub uniques: Uniques,
     pub watches: Watches,
     pub herald: Herald,
+<<<<<<< HEAD
     pub keys: Keys,
     pub soon: Soon,
+=======
+    pub figures: Figures,
+>>>>>>> main
 }
 
 impl Books {
@@ -26,6 +34,7 @@ impl Books {
     pub fn settle(&mut self, settled: &Reserved, mut settlement: Settlement, now: Now, effects: &mut Effects) {
         self.counters.unblocked += u64::from(self.keys.settle(settled, &mut settlement, now));
         self.follow(&settled.delivery, &settlement);
+        self.figures.settled(&settled.delivery, &settlement);
         match &mut settlement {
             Settlement::Done => self.counters.done += 1,
             Settlement::Replace(replacements) => {
@@ -66,6 +75,7 @@ impl Books {
             self.uniques.hold(unique, id);
         }
         self.watches.taken(id);
+        self.figures.taken(delivery.lane);
     }
 
     /// A delivery is settled: whoever follows its event learns of it.
