@@ -199,7 +199,6 @@ impl<'a> Record<'a> {
         }
     }
 
-<<<<<<< HEAD
     /// Reads the little of a record that its order by key goes by, and checks nothing: of a record that was decoded once. None: it is none.
     #[must_use]
     pub fn head(bytes: &'a [u8]) -> Option<Head<'a>> {
@@ -216,14 +215,14 @@ impl<'a> Record<'a> {
                 head.key = Some(value);
             }
         }
-=======
+    }
+
     /// The wall time of trigger() in a record, which is not looked at beyond that.
     #[must_use]
     pub fn triggered_at(bytes: &[u8]) -> Option<u64> {
         let name = 2 + usize::from(*bytes.get(1)?);
         let at = name + 1 + usize::from(*bytes.get(name)?);
         bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
->>>>>>> main
     }
 
     fn field(&mut self, tag: u8, value: &'a [u8]) -> Result<(), RecordError> {

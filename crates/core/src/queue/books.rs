@@ -1,10 +1,7 @@
 //! Provides the queue's books: what is counted, and what is followed of an event beyond its deliveries. Every settlement passes here.
 
-<<<<<<< HEAD
-use super::keys::Keys;
-=======
 use super::figures::Figures;
->>>>>>> main
+use super::keys::Keys;
 use super::letters::Herald;
 use super::soon::Soon;
 use super::unique::Uniques;
@@ -21,12 +18,9 @@ pub(super) struct Books {
     pub uniques: Uniques,
     pub watches: Watches,
     pub herald: Herald,
-<<<<<<< HEAD
     pub keys: Keys,
     pub soon: Soon,
-=======
     pub figures: Figures,
->>>>>>> main
 }
 
 impl Books {

@@ -53,23 +53,16 @@ pub use watch::{Fate, MAX_WATCHED};
 
 use crate::backlog::{Counts, Reserved};
 use crate::delivery::{Delivery, Unique};
-<<<<<<< HEAD
 use crate::lanes::Lanes;
-use crate::listener::ListenerTable;
-=======
 use crate::listener::{ListenerIndex, ListenerTable};
->>>>>>> main
 use crate::record::Record;
 use crate::retry::RetryPolicy;
 use crate::session::Sessions;
 use crate::time::{Mono, Now};
 use books::Books;
 use gate::Gate;
-<<<<<<< HEAD
 use keys::Keys;
-=======
 use load::Work;
->>>>>>> main
 use pace::Pace;
 use ready::Ready;
 use recovery::Recovery;
