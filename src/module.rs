@@ -9,6 +9,7 @@ fn startup(_type: i32, _module: i32) -> i32 {
     match registered {
         Ok(()) => {
             request_end::hook();
+            worker::hook_limits();
             0
         }
         Err(error) => {

@@ -4,7 +4,7 @@ use super::dispatch::{self, Dispatch};
 use super::listeners::Listener;
 use super::registry::Registry;
 use super::voice::Voice;
-use super::{failure, guard, memory_limit, moments};
+use super::{failure, guard, limit, memory_limit, moments};
 use crate::event::{Event, Parts};
 use crate::php::call::{self, Ended};
 use crate::php::{json, process};
@@ -15,7 +15,7 @@ use ext_php_rs::types::Zval;
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::listener::ListenerSpec;
 use proletarier_core::settings::{MemoryLimit, Settings};
-use proletarier_engine::application::{Application, Attempt, Level, Moment, Outcome, Watch, WorkerInfo};
+use proletarier_engine::application::{Alarm, Application, Attempt, Level, Moment, Outcome, Watch, WorkerInfo};
 use std::fmt::Display;
 use std::rc::Rc;
 
@@ -129,6 +129,10 @@ impl Application for PhpApplication {
 
     fn take_recycling(&mut self) -> Option<String> {
         recycle::take()
+    }
+
+    fn alarm(&self) -> Option<Alarm> {
+        Some(limit::ALARM)
     }
 
     fn log(&mut self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {

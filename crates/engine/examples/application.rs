@@ -13,13 +13,14 @@
 #![allow(clippy::unwrap_used)]
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::time::TimeSpec;
 use nix::unistd::ForkResult;
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::listener::ListenerSpec;
 use proletarier_core::queue::DEAD_EVENT;
 use proletarier_core::record::Record;
 use proletarier_core::settings::{ClientSettings, Settings};
-use proletarier_engine::application::{Application, Attempt, Level, Moment, Outcome, Watch, WorkerInfo};
+use proletarier_engine::application::{Alarm, Application, Attempt, Level, Moment, Outcome, Place, Watch, WorkerInfo};
 use proletarier_engine::client::{self, Client, ClientOptions, Confirm};
 use proletarier_engine::{Role, exit_now};
 use serde::Deserialize;
@@ -28,6 +29,7 @@ use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Listeners `a` to `e` of `five`, `one` of `one`, and `all` of '*'.
@@ -36,6 +38,9 @@ const LISTENERS: [(&str, &str); 7] =
 
 /// The listener that is there where it is asked for.
 const HERALD: (&str, &str) = ("herald", DEAD_EVENT);
+
+/// A listener is asked to see whether it is over its limit.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 struct Plain {
     directory: PathBuf,
@@ -77,6 +82,8 @@ impl Plain {
 
     /// Does what the params say to listener `id`: `{"kill": "a"}` in the first attempt, `{"throw": "b"}` and `{"end": "c"}` likewise, `{"always":
     /// "d"}` throws in each; `{"sleep": 0.5}` sleeps before that, `{"leak": 1000}` keeps so many bytes, and `{"recycle": "why"}` asks for another worker.
+    /// `{"busy": "a", "for": 0.5}` works for so long in the first attempt, unless it is told that it is over its limit; `{"stuck": "a"}` does
+    /// not end, likewise.
     fn listen(&mut self, id: &str, attempt: &Attempt<'_>, params: &Value, watch: &mut dyn Watch) -> Outcome {
         let started = micros();
         let _running = self.start(id, attempt);
@@ -89,6 +96,14 @@ impl Plain {
         }
         if let Some(reason) = params["recycle"].as_str() {
             self.recycle = Some(reason.to_owned());
+        }
+        if first && params["busy"] == id {
+            work(Duration::from_secs_f64(params["for"].as_f64().unwrap()))?;
+        }
+        if first && params["stuck"] == id {
+            loop {
+                std::thread::sleep(Duration::from_secs(1));
+            }
         }
         if first && params["kill"] == id {
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
@@ -118,7 +133,8 @@ impl Application for Plain {
             id: id.into(),
             event: event.into(),
             retry: None,
-            timeout: None,
+            // One that has as long as it takes.
+            timeout: (id == "e").then_some(0.0),
             parallel: false,
         };
         self.herald = self.directory.join("herald").exists();
@@ -158,6 +174,11 @@ impl Application for Plain {
         proletarier_engine::log_line(level, message, fields);
     }
 
+    fn alarm(&self) -> Option<Alarm> {
+        let place = || Some(Place { file: "application.rs".into(), line: 7, trace: "#0 listen()".into() });
+        Some(Alarm { interrupt: || INTERRUPTED.store(true, Ordering::SeqCst), place })
+    }
+
     /// Shows the last 15 bytes at most: `supervisor`, `broker`, `worker 1`.
     fn title(&mut self, title: &str) {
         #[cfg(target_os = "linux")]
@@ -170,6 +191,23 @@ impl Application for Plain {
     fn end(&mut self, status: i32) -> ! {
         exit_now(status)
     }
+}
+
+/// Works for so long, and ends early where the listener is over its limit.
+fn work(span: Duration) -> Outcome {
+    let end = micros() + span.as_micros();
+    while micros() < end {
+        if INTERRUPTED.swap(false, Ordering::SeqCst)
+            && let Some(overdue) = proletarier_engine::overdue()
+        {
+            let words = format!("{} in {} s", overdue.listener, overdue.limit.as_secs_f64());
+            overdue.tell();
+            return Err(Failure::new(FailureKind::TimedOut, "TimeoutError", words));
+        }
+        // Until the alarm's signal.
+        let _ = nix::sys::select::pselect(None, None, None, None, &TimeSpec::from(Duration::from_secs(1)), None);
+    }
+    Ok(())
 }
 
 fn micros() -> u128 {

@@ -1,5 +1,7 @@
 //! Provides the suite that every adapter of the backlog port passes. Each rule of the port is one function; a broken one panics with its name.
 
+mod lanes;
+
 use super::{Append, Backlog, Completion, Counts, Replacement, Reserved, Settlement, Waits};
 use crate::delivery::{DeadLetter, Delivery, Due};
 use crate::time::{Mono, Now, Wall};
@@ -18,6 +20,7 @@ pub fn check<B: Backlog>(make: impl Fn() -> B) {
     lists_and_cancels_what_waits(&mut make());
     gives_what_became_due_its_share(&mut make());
     tells_when_all_is_synced(&mut make());
+    lanes::check(&make);
     if !make().capabilities().survives_broker {
         adopts_what_it_never_had(&mut make());
     }

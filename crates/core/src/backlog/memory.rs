@@ -2,13 +2,13 @@
 //! adapters are compared with.
 
 use super::{
-    Append, Backlog, Capabilities, Completion, Counts, Page, Replacement, Reserved, Settlement, Ticket, Token, Waiting, Waits,
-    opening, sequence, token,
+    Append, Backlog, Capabilities, Completion, Counts, LaneCount, Page, Replacement, Reserved, Settlement, Ticket, Token,
+    Waiting, Waits, opening, sequence, token,
 };
 use crate::delivery::{DeadLetter, Delivery, Due};
 use crate::lanes::{Lane, Lanes};
 use crate::time::{Mono, Now, Wall};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Debug)]
 struct Entry {
@@ -22,6 +22,7 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Memory {
     opening: u16,
+    lanes: Lanes,
     /// What is not settled, by `sequence - first`; settled ones at the front are dropped.
     entries: VecDeque<Option<Entry>>,
     first: u64,
@@ -35,6 +36,8 @@ pub struct Memory {
     adopted: BTreeMap<Token, Delivery>,
     dead: BTreeMap<u64, DeadLetter>,
     counts: Counts,
+    /// Pending ones, by lane.
+    pending_of: BTreeMap<Lane, u64>,
     /// It outlived a broker.
     durable: bool,
     tickets: Ticket,
@@ -74,7 +77,12 @@ impl Memory {
     }
 
     fn count(&mut self, sequence: u64, waits: Waits, by: i64) {
-        let bytes = self.entry(sequence).map_or(0, |entry| entry.delivery.record.len() as i64);
+        let (bytes, lane) =
+            self.entry(sequence).map_or((0, 0), |entry| (entry.delivery.record.len() as i64, entry.delivery.lane));
+        if waits == Waits::Pending {
+            let pending = self.pending_of.entry(lane).or_default();
+            *pending = pending.saturating_add_signed(by);
+        }
         let counts = &mut self.counts;
         let (count, bytes) = match waits {
             Waits::Pending => (&mut counts.pending, bytes),
@@ -208,7 +216,10 @@ impl Backlog for Memory {
             if let Settlement::Replace(replacements) = settlement {
                 for replacement in replacements {
                     match replacement {
-                        Replacement::Delivery(delivery) => self.keep(delivery, now),
+                        // What it replaces may have been handed out when there were other lanes.
+                        Replacement::Delivery(delivery) => {
+                            self.keep(Delivery { lane: self.lanes.of(&delivery), ..delivery }, now);
+                        }
                         Replacement::Dead(letter) => self.bury(letter),
                     }
                 }
@@ -226,12 +237,23 @@ impl Backlog for Memory {
         for entry in self.entries.iter_mut().flatten().filter(waits) {
             entry.delivery.lane = lanes.of(&entry.delivery);
         }
-        for lines in [&mut self.pending, &mut self.due] {
-            let mut all: Vec<u64> = std::mem::take(lines).into_values().flatten().collect();
-            all.sort_unstable();
+        self.lanes = lanes;
+        let mut pending: Vec<u64> = std::mem::take(&mut self.pending).into_values().flatten().collect();
+        pending.sort_unstable();
+        let due: Vec<u64> = std::mem::take(&mut self.due).into_values().flatten().collect();
+        self.pending_of.clear();
+        // One that was adopted and is pending again may stand there twice.
+        let mut sorted = BTreeSet::new();
+        for (all, is_due) in [(due, true), (pending, false)] {
             for sequence in all {
-                let entry = sequence.checked_sub(self.first).and_then(|place| self.entries.get(place as usize)?.as_ref());
-                lines.entry(entry.map_or(0, |entry| entry.delivery.lane)).or_default().push_back(sequence);
+                let Some(entry) = self.entry(sequence).filter(|entry| entry.waits == Waits::Pending) else { continue };
+                if !sorted.insert(sequence) {
+                    continue;
+                }
+                let lane = entry.delivery.lane;
+                let lines = if is_due { &mut self.due } else { &mut self.pending };
+                lines.entry(lane).or_default().push_back(sequence);
+                *self.pending_of.entry(lane).or_default() += 1;
             }
         }
     }
@@ -250,6 +272,10 @@ impl Backlog for Memory {
 
     fn may_have(&self, lane: Lane) -> bool {
         [&self.pending, &self.due].iter().any(|lines| lines.get(&lane).is_some_and(|line| !line.is_empty()))
+    }
+
+    fn lane_counts(&self) -> Vec<LaneCount> {
+        self.pending_of.iter().map(|(lane, pending)| LaneCount { lane: *lane, pending: *pending, more: false }).collect()
     }
 
     fn adopt(&mut self, hand_out: &Reserved) -> Option<Delivery> {

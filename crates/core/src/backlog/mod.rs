@@ -173,6 +173,18 @@ pub struct Counts {
     pub bytes: u64,
 }
 
+/// How much is known to wait in a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneCount {
+    /// The lane.
+    pub lane: Lane,
+    /// Pending ones that are known to be of it.
+    pub pending: u64,
+    /// More may be: what an adapter has, and has not looked at since it was opened, or sorted into other lanes. All that is pending is
+    /// [`Counts::pending`].
+    pub more: bool,
+}
+
 /// Where deliveries wait. See the module for the rules.
 pub trait Backlog {
     /// What it can do by itself.
@@ -184,18 +196,22 @@ pub trait Backlog {
     fn settle(&mut self, batch: &mut Vec<(Token, Settlement)>, now: Now) -> Ticket;
     /// Asks for [`Completion::Synced`] of all that was asked for so far.
     fn sync(&mut self);
-    /// Sorts what waits, and what comes, into these lanes. What comes has its lane in it; of what is read again, [`Lanes::of`] tells it. It may be
-    /// called again, with other lanes, before which what is reserved stays reserved.
+    /// Sorts what waits, and what comes, into these lanes. What comes by [`Self::append`] has its lane in it, which is the one that [`Lanes::of`]
+    /// tells; of what is read again, or replaces something, the adapter tells it so. It may be called again, with other lanes: what is reserved
+    /// stays reserved. Without it all are of the lanes that there are without queues.
     fn sort(&mut self, lanes: Lanes);
-    /// Asks for up to `count` pending deliveries of a lane, which arrive by [`Completion::Fetched`]. What has become due goes before what was
-    /// pending, but takes at most half where both wait. What waits in one lane holds up no other.
+    /// Asks for up to `count` pending deliveries of a lane, which arrive by [`Completion::Fetched`], each with its lane in it. What has become due
+    /// goes before what was pending, but takes at most half where both wait. What waits in one lane holds up no other. Where something may be
+    /// pending and nothing arrives, the adapter has looked through as much as it does at once: who asks again has it go on.
     fn fetch_from(&mut self, lane: Lane, count: usize);
     /// The same of lane 0, which is the only one where nothing is sorted.
     fn fetch(&mut self, count: usize) {
         self.fetch_from(0, count);
     }
-    /// Whether something may be pending in the lane: false only where nothing is.
+    /// Whether something may be pending in the lane: false only where nothing is, and not true for ever where that is so and it is fetched from.
     fn may_have(&self, lane: Lane) -> bool;
+    /// How much is known to wait, by lane. Lanes in which nothing does may be left out.
+    fn lane_counts(&self) -> Vec<LaneCount>;
     /// Reserves a hand-out that a worker has from the broker before; gives the delivery as it is kept, with its history. None where it is
     /// settled, or handed out anew. A volatile adapter takes in what it is given.
     fn adopt(&mut self, hand_out: &Reserved) -> Option<Delivery>;

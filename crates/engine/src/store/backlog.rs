@@ -3,13 +3,12 @@
 use super::Store;
 use super::entry::Entry;
 use super::frame::{Found, Reader};
-use super::parked::Place;
-use super::segment::BEGIN;
-use super::summary::{Summary, scan};
+use super::lines::STEP;
+use super::summary::Summary;
 use super::syncer::Ended;
 use proletarier_core::backlog::{
-    Append, Backlog, BacklogError, Capabilities, Completion, Counts, Page, Reserved, Settlement, Ticket, Token, Waiting, Waits,
-    opening, sequence, token,
+    Append, Backlog, BacklogError, Capabilities, Completion, Counts, LaneCount, Page, Reserved, Settlement, Ticket, Token,
+    Waiting, Waits, opening, sequence, token,
 };
 use proletarier_core::delivery::{DeadLetter, Delivery};
 use proletarier_core::lanes::{Lane, Lanes};
@@ -52,22 +51,31 @@ impl Backlog for Store {
         self.sync_to = self.tickets;
     }
 
-    fn sort(&mut self, _: Lanes) {}
-
-    fn may_have(&self, _: Lane) -> bool {
-        self.counts.pending > 0
+    fn sort(&mut self, lanes: Lanes) {
+        self.sort_into(lanes);
     }
 
-    fn fetch_from(&mut self, _: Lane, count: usize) {
+    fn may_have(&self, lane: Lane) -> bool {
+        !self.lines.is_empty(lane) || !self.unsorted.is_empty()
+    }
+
+    fn lane_counts(&self) -> Vec<LaneCount> {
+        let mut counts = self.lines.counts();
+        counts.iter_mut().for_each(|count| count.more |= !self.unsorted.is_empty());
+        counts
+    }
+
+    fn fetch_from(&mut self, lane: Lane, count: usize) {
         if !self.outcomes.is_empty() {
             // More of them would have nowhere to go, either.
             return;
         }
+        self.sort_some_due();
         let mut fetched = Vec::new();
-        let both = !self.due.is_empty() && !self.line.is_empty();
-        self.fetch_due(if both { count.div_ceil(2) } else { count }, &mut fetched);
-        self.fetch_line(count, &mut fetched);
-        self.fetch_due(count, &mut fetched);
+        let both = self.lines.has_both(lane);
+        self.fetch_due(lane, if both { count.div_ceil(2) } else { count }, &mut fetched);
+        self.fetch_line(lane, count, &mut fetched);
+        self.fetch_due(lane, count, &mut fetched);
         if !fetched.is_empty() {
             self.completions.push_back(Completion::Fetched(fetched));
         }
@@ -89,13 +97,11 @@ impl Backlog for Store {
         if kept.dead.is_some() {
             return None;
         }
-        let delivery = kept.delivery;
+        let delivery = Delivery { lane: self.lines.lanes().of(&kept.delivery), ..kept.delivery };
         if !reserved {
             self.journal.segments[place].reserve(sequence);
             self.adopted.insert(sequence, of);
-            let parked = delivery.due.is_some() && !self.promoted.remove(&sequence);
-            let count = if parked { &mut self.counts.parked } else { &mut self.counts.pending };
-            *count = count.saturating_sub(1);
+            self.waits_no_more(sequence, &delivery);
             self.counts.reserved += 1;
             self.take_off(delivery.record.len() as u64);
         }
@@ -106,33 +112,8 @@ impl Backlog for Store {
 
     fn promote(&mut self, now: Now) -> Option<u64> {
         self.now = now;
-        while self.due.len() < self.options.due {
-            let (segments, promoted) = (&self.journal, &self.promoted);
-            let is_over = |sequence: u64| {
-                let place = segments.segment_of(sequence);
-                let over = place.is_none_or(|place| {
-                    let segment = &segments.segments[place];
-                    segment.is_settled(sequence) || segment.is_reserved(sequence)
-                });
-                // An index file that was written since has it again.
-                over || promoted.contains(&sequence)
-            };
-            let Some((sequence, place)) = self.parked.take_due(now, &self.clocks, is_over) else {
-                if let Some(damaged) = self.parked.take_damaged() {
-                    let read = self.read_parked(damaged);
-                    self.note(read, ());
-                    continue;
-                }
-                break;
-            };
-            self.due.push_back((sequence, place));
-            self.promoted.insert(sequence);
-            self.counts.parked = self.counts.parked.saturating_sub(1);
-            self.counts.pending += 1;
-        }
+        let due = self.promote_due();
         let again = self.tidy();
-        // With many due, nothing is asked of the others before these are fetched.
-        let due = if self.due.len() < self.options.due { self.parked.until_next(now, &self.clocks) } else { None };
         // A block that could not be read is noticed only when the next is looked for.
         let again = if self.parked.has_damaged() { Some(0) } else { again };
         due.into_iter().chain(again).min()
@@ -215,67 +196,31 @@ impl Backlog for Store {
 }
 
 impl Store {
-    fn fetch_due(&mut self, most: usize, fetched: &mut Vec<Reserved>) {
+    fn fetch_line(&mut self, lane: Lane, most: usize, fetched: &mut Vec<Reserved>) {
+        let mut left = STEP;
         while fetched.len() < most {
-            let Some((sequence, place)) = self.due.front().copied() else { return };
-            if !self.is_written(place) {
-                // There is no room for it now; it keeps its place.
-                return;
-            }
-            self.due.pop_front();
-            if !self.promoted.remove(&sequence) {
-                // It was cancelled, or adopted.
-                continue;
-            }
-            let kept = self.read(sequence, place);
-            if let Some(kept) = self.note(kept, None) {
-                self.reserve(sequence, kept.delivery, fetched);
-            }
-        }
-    }
-
-    /// Whether what is kept at a place can be read; what is gathered is written for that.
-    fn is_written(&mut self, (number, offset): Place) -> bool {
-        let is_there = |store: &Self| store.journal.segment(number).is_none_or(|segment| u64::from(offset) < segment.end);
-        if is_there(self) {
-            return true;
-        }
-        let written = self.journal.write();
-        self.note(written, false) && is_there(self)
-    }
-
-    /// Takes in what is parked in a segment whose index file is damaged.
-    fn read_parked(&mut self, number: u64) -> std::io::Result<()> {
-        let Some(segment) = self.journal.segment(number) else { return Ok(()) };
-        let mut summary = scan(&*segment.file, number, segment.first, BEGIN, segment.end, &self.clocks, &mut Vec::new())?;
-        summary.parked.iter_mut().for_each(|parked| parked.retain(|parked| !segment.is_settled(parked.sequence)));
-        self.parked.keep_all(number, &summary.parked);
-        Ok(())
-    }
-
-    fn fetch_line(&mut self, most: usize, fetched: &mut Vec<Reserved>) {
-        while fetched.len() < most {
-            if self.line.has_rest() && self.line.len() < most - fetched.len() {
+            if left > 0 && self.lines.is_short(lane, most - fetched.len()) {
                 // What is not written can't be read, and must not be passed by.
                 let read = match self.journal.write() {
-                    Ok(true) => self.line.read_on(most, &self.journal.segments, &self.clocks),
+                    Ok(true) => self.lines.read_on(lane, most, &self.journal.segments, &self.clocks, &mut left),
                     Ok(false) => Ok(()),
                     Err(error) => Err(error),
                 };
                 self.note(read, ());
             }
-            let Some((sequence, delivery)) = self.line.pop() else { return };
+            let Some((sequence, delivery)) = self.lines.pop(lane) else { return };
             let over = self.journal.segment_of(sequence).is_none_or(|place| {
                 let segment = &self.journal.segments[place];
                 segment.is_settled(sequence) || segment.is_reserved(sequence)
             });
             if !over {
+                self.lines.uncount(lane, sequence);
                 self.reserve(sequence, delivery, fetched);
             }
         }
     }
 
-    fn reserve(&mut self, sequence: u64, delivery: Delivery, fetched: &mut Vec<Reserved>) {
+    pub(super) fn reserve(&mut self, sequence: u64, delivery: Delivery, fetched: &mut Vec<Reserved>) {
         let Some(place) = self.journal.segment_of(sequence) else { return };
         self.journal.segments[place].reserve(sequence);
         self.counts.pending = self.counts.pending.saturating_sub(1);
@@ -312,7 +257,8 @@ impl Store {
                         (Some(_), false) => Waits::Parked,
                         _ => Waits::Pending,
                     };
-                    items.push(Waiting { token: sequence, delivery: kept.delivery, waits });
+                    let delivery = Delivery { lane: self.lines.lanes().of(&kept.delivery), ..kept.delivery };
+                    items.push(Waiting { token: sequence, delivery, waits });
                 }
                 left -= 1;
                 if left == 0 {

@@ -11,7 +11,7 @@ use std::io::Result;
 impl Store {
     /// Looks through the segments in which something was not found that should be there.
     pub(super) fn mend(&mut self) -> Result<()> {
-        self.suspects.append(&mut self.line.suspects);
+        self.suspects.append(&mut self.lines.suspects);
         if self.suspects.is_empty() || !self.journal.write()? {
             return Ok(());
         }
@@ -30,8 +30,9 @@ impl Store {
             damages.push(Damage { segment: number, from: found.end, to: segment.end });
         }
         // What a worker has, or what is in memory to be given to one, is there yet.
-        let is_lost =
-            |sequence: &u64| !segment.is_settled(*sequence) && !segment.is_reserved(*sequence) && !self.line.has(*sequence);
+        let due: HashSet<u64> = self.lines.due_in_memory().collect();
+        let is_there = |sequence| segment.is_reserved(sequence) || self.lines.has(sequence) || due.contains(&sequence);
+        let is_lost = |sequence: &u64| !segment.is_settled(*sequence) && !is_there(*sequence);
         let missing = gaps(&found.present, segment.first, segment.first + u64::from(segment.count));
         let lost: HashSet<u64> = missing.into_iter().flat_map(|(first, end)| first..end).filter(is_lost).collect();
         let mut losses = Losses { entries: lost.len() as u64, ..Losses::default() };

@@ -3,13 +3,13 @@
 //! ```text
 //!   append, settle ──> group ──write──> newest segment            (full: its index file is written, the next begins)
 //!                                         │
-//!   fetch <── line: front in memory, then read on from the journal
-//!   fetch <── due  <── parked: the newest in memory, of full segments the next block of their index files
+//!   fetch <── line of the lane: front in memory, then read on from the journal
+//!   fetch <── due ones of it  <── parked: the newest in memory, of full segments the next block of their index files
 //!
 //!   a segment of which all is settled goes; what is left in one that is mostly settled is moved on to the newest
 //! ```
 //! An event that is handled at once is written twice, as itself and as part of a run of settled numbers, and never read. Memory is bounded whatever
-//! waits: a bit or two for each delivery, the line's front, and the newest segment's parked ones.
+//! waits: a bit or two for each delivery, the lines' fronts, and the newest segment's parked ones.
 //!
 //! What is said to be kept is written (survives the death of every process), or synced where that was asked for (survives power loss; what nobody
 //! asked it for is synced within a second or so). A segment's file goes only when what makes it superfluous is synced.
@@ -17,6 +17,7 @@
 mod backlog;
 mod clocks;
 mod disk;
+mod due;
 mod entry;
 mod facts;
 mod files;
@@ -25,6 +26,7 @@ mod journal;
 mod large;
 mod letters;
 mod line;
+mod lines;
 mod lock;
 mod medium;
 mod mend;
@@ -49,7 +51,7 @@ use clocks::Clocks;
 use entry::{Kept, Replacing};
 use journal::{Journal, NoRoom};
 use letters::Letters;
-use line::Line;
+use lines::Lines;
 use parked::{ParkedOnes, Place};
 use proletarier_core::backlog::{Append, Completion, Counts, Replacement, Settlement, Ticket, Token};
 use proletarier_core::delivery::{Delivery, Due};
@@ -70,10 +72,10 @@ pub struct Store {
     options: Options,
     clocks: Clocks,
     opening: u16,
-    line: Line,
-    /// What has become due, in its order.
-    due: VecDeque<(u64, Place)>,
-    /// The same as a set.
+    lines: Lines,
+    /// What is due, and whose lane is not known: it is read for that.
+    unsorted: VecDeque<(u64, Place)>,
+    /// All that is due and not fetched.
     promoted: HashSet<u64>,
     parked: ParkedOnes,
     letters: Letters,
@@ -196,7 +198,7 @@ impl Store {
         let (clock, due) = match delivery.due {
             None => {
                 self.counts.pending += 1;
-                self.line.add(sequence, delivery, place);
+                self.lines.add(sequence, delivery, place);
                 return;
             }
             Some(Due::At(at)) => (Clock::Wall, at.0),
@@ -216,6 +218,12 @@ impl Store {
             }
             Settlement::Replace(replacements) => replacements,
         };
+        // What they replace may have been handed out when there were other lanes.
+        for replacement in &mut replacements {
+            if let Replacement::Delivery(delivery) = replacement {
+                delivery.lane = self.lines.lanes().of(delivery);
+            }
+        }
         if self.write_large(&mut replacements)?.is_err() {
             return Ok(Err((token, Settlement::Replace(replacements))));
         }
@@ -287,12 +295,10 @@ impl Store {
             }
         } else {
             // It is cancelled, which is rare.
-            let kept = self.find(sequence).ok().flatten().map(|(_, kept)| kept.delivery);
-            let (parked, bytes) = kept.map_or((false, 0), |kept| (kept.due.is_some(), kept.record.len() as u64));
-            let count =
-                if parked && !self.promoted.remove(&sequence) { &mut self.counts.parked } else { &mut self.counts.pending };
-            *count = count.saturating_sub(1);
-            self.take_off(bytes);
+            match self.find(sequence).ok().flatten() {
+                Some((_, kept)) => self.waits_no_more(sequence, &kept.delivery),
+                None => self.counts.pending = self.counts.pending.saturating_sub(1),
+            }
         }
         let segment = &mut self.journal.segments[place];
         segment.settle(sequence);

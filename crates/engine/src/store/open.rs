@@ -6,7 +6,7 @@ use super::disk::{Disk, DiskFile};
 use super::files::Files;
 use super::journal::Journal;
 use super::letters::Letters;
-use super::line::Line;
+use super::lines::Lines;
 use super::options::Options;
 use super::parked::ParkedOnes;
 use super::salvage::{self, Losses};
@@ -18,6 +18,7 @@ use super::tidy::Tidying;
 use crate::clock::mix;
 use proletarier_core::backlog::Counts;
 use proletarier_core::delivery::Unique;
+use proletarier_core::lanes::Lanes;
 use proletarier_core::session::Sessions;
 use proletarier_core::time::Now;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -163,8 +164,8 @@ pub fn open_with(disk: Arc<dyn Disk>, id: u64, now: Now, options: Options) -> st
         options,
         clocks,
         opening,
-        line: Line::new(segments.front().map(|first| (first.number, BEGIN as u32)), options.front),
-        due: VecDeque::new(),
+        lines: Lines::new(options.front),
+        unsorted: VecDeque::new(),
         promoted: HashSet::new(),
         parked: ParkedOnes::new(options.in_memory),
         letters: Letters::default(),
@@ -204,6 +205,7 @@ pub fn open_with(disk: Arc<dyn Disk>, id: u64, now: Now, options: Options) -> st
         store.journal.segments.back().map_or(Ok(()), |last| last.file.sync())?;
         disk.sync_names()?;
     }
+    store.begin_lines(Lanes::default());
     store.journal.files.prepare();
     Ok((store, found))
 }

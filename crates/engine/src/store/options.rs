@@ -11,9 +11,9 @@ pub struct Options {
     pub largest: u64,
     /// A segment with more parked ones than this keeps them in its index file.
     pub in_memory: usize,
-    /// Bytes of records that the line has in memory at most, but for one larger record.
+    /// Bytes of records that the lines have in memory at most, but for a 64th of it, and one larger record, that each is assured of.
     pub front: usize,
-    /// So many are due at most before they are fetched: what else is due stays where it is.
+    /// So many are due at most before they are fetched: what else is due stays where it is. Where there are queues, 256 times as many.
     pub due: usize,
     /// What may lie idle beside what is live, in bytes, before anything is moved.
     pub slack: u64,

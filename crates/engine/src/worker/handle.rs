@@ -131,18 +131,22 @@ impl Worker<'_> {
 
 fn log_failure(application: &mut dyn Application, attempt: &Attempt<'_>, listener: &str, failure: &Failure) {
     let place = format!("{}:{}", failure.file, failure.line);
-    let fields: [(&str, &dyn Display); 7] = [
+    let mut fields: Vec<(&str, &dyn Display)> = vec![
         ("event", &attempt.event.name),
         ("id", &attempt.event.id),
         ("listener", &listener),
         ("attempt", &attempt.number),
         ("class", &failure.class),
         ("error", &failure.message),
-        ("at", &place),
     ];
-    // The place comes last, as it may be unknown.
-    let known = if failure.file.is_empty() { &fields[..6] } else { &fields };
-    application.log(Level::Warning, "a listener failed", known);
+    if !failure.file.is_empty() {
+        fields.push(("at", &place));
+    }
+    // Where it was thrown is no fault of that place's: how the listener came there tells more.
+    if failure.kind == FailureKind::TimedOut && !failure.trace.is_empty() {
+        fields.push(("trace", &failure.trace));
+    }
+    application.log(Level::Warning, "a listener failed", &fields);
 }
 
 /// The listeners that a delivery is for, by their places here. Those that are gone are the broker's to bury.

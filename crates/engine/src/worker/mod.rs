@@ -5,9 +5,11 @@
 mod boot;
 mod hand;
 mod handle;
+pub mod limit;
 mod line;
 mod orphan;
 mod relief;
+mod sentry;
 mod watch;
 
 use crate::application::{Application, Level, Moment};
@@ -102,7 +104,7 @@ impl<'a> Worker<'a> {
     fn serve(post: &'a Post<'a>, slot: &'a Slot, application: &'a mut dyn Application) -> i32 {
         slot.set_pid(std::process::id());
         let Ok(signals) = Signals::catch(&[Signal::SIGTERM]) else { return EXIT_BOOT_FAILED };
-        orphan::watch(post.life, post.settings.worker.grace);
+        sentry::post(post, application.alarm());
         let number = post.slot + 1;
         application.title(&format!("proletarier: worker {number} (booting)"));
         let table = match boot::launch(post, application) {
@@ -112,6 +114,7 @@ impl<'a> Worker<'a> {
                 return EXIT_BOOT_FAILED;
             }
         };
+        limit::set(&table, post.settings.worker.timeout);
         let Ok(line) = Line::open(post) else { return EXIT_BOOT_FAILED };
         slot.booted(table.fingerprint());
         post.scoreboard.set_zygote_ready(post.zygote);

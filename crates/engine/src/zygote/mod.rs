@@ -12,6 +12,7 @@ use crate::transport::{Source, wait};
 use crate::{clock, log};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use proletarier_core::failure::FailureKind;
 use proletarier_core::lifecycle::{EXIT_BOOT_FAILED, Respawn, SETTLE_TIME};
 use proletarier_core::queue::Remains;
 use proletarier_core::settings::Settings;
@@ -125,12 +126,18 @@ impl Zygote<'_> {
         let (shown, words) = (number + 1, slot.last_words());
         let event = slot.running_event().unwrap_or_default();
         let reason = words.as_ref().map(|words| format!("{}: {}", words.class, words.message)).unwrap_or_default();
-        let place = words
-            .filter(|words| !words.file.is_empty())
-            .map(|words| format!("{}:{}", words.file, words.line))
-            .unwrap_or_default();
-        let all: [(&str, &dyn std::fmt::Display); 6] =
-            [("worker", &shown), ("pid", &pid), ("end", &end), ("event_id", &event), ("error", &reason), ("at", &place)];
+        let place = words.as_ref().filter(|words| !words.file.is_empty());
+        let place = place.map(|words| format!("{}:{}", words.file, words.line)).unwrap_or_default();
+        let trace = words.filter(|words| words.kind == FailureKind::TimedOut).map(|words| words.trace).unwrap_or_default();
+        let all: [(&str, &dyn std::fmt::Display); 7] = [
+            ("worker", &shown),
+            ("pid", &pid),
+            ("end", &end),
+            ("event_id", &event),
+            ("error", &reason),
+            ("at", &place),
+            ("trace", &trace),
+        ];
         let fields: Vec<_> = all.into_iter().filter(|(_, value)| !value.to_string().is_empty()).collect();
         match (booting, end) {
             (true, _) => log::line(Level::Error, "a worker could not boot", &fields),

@@ -12,6 +12,7 @@ mod draining;
 mod failures;
 mod kills;
 mod letters;
+mod limits;
 mod load;
 mod overload;
 mod pool;

@@ -11,6 +11,7 @@ mod damage;
 mod dice;
 mod disk;
 mod full;
+mod lanes;
 mod large;
 mod lock;
 mod model;

@@ -11,8 +11,10 @@ use proletarier_core::backlog::{
 };
 use proletarier_core::delivery::{DeadLetter, Delivery, Due, Rest, SpentAttempt, Unique};
 use proletarier_core::failure::{Failure, FailureKind};
+use proletarier_core::lanes::{Lane, Lanes};
 use proletarier_core::record::Record;
 use proletarier_core::session::Sessions;
+use proletarier_core::settings::Settings;
 use proletarier_core::time::{Mono, Now, Wall};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -55,6 +57,7 @@ pub struct Habits {
     pub reopens: usize,
     pub large: usize,
     pub promotes: usize,
+    pub sorts: usize,
 }
 
 impl Habits {
@@ -67,6 +70,7 @@ impl Habits {
             reopens: [0, 10, 40][dice.below(3)],
             large: [0, 10][dice.below(2)],
             promotes: [50, 300][dice.below(2)],
+            sorts: [0, 5, 40][dice.below(3)],
         }
     }
 }
@@ -77,6 +81,7 @@ pub struct World<S: Subject> {
     pub habits: Habits,
     pub now: Now,
     backlog: Option<S::Backlog>,
+    lanes: Lanes,
     versions: Versions,
     opened_ahead: u64,
     told: Since,
@@ -104,6 +109,7 @@ impl<S: Subject> World<S> {
             habits,
             now,
             backlog: None,
+            lanes: Lanes::default(),
             versions: Versions::default(),
             opened_ahead: ahead(now),
             told: FOR_EVER,
@@ -126,6 +132,7 @@ impl<S: Subject> World<S> {
         match self.subject.open(None, self.now) {
             Some((backlog, _)) => {
                 self.backlog = Some(backlog);
+                self.sort();
                 true
             }
             None => false,
@@ -146,6 +153,12 @@ impl<S: Subject> World<S> {
         }
         let Some((backlog, remembered)) = self.subject.open(before, self.now) else { return false };
         self.backlog = Some(backlog);
+        if self.dice.chance(300) {
+            self.sort();
+        } else {
+            let lanes = self.lanes.clone();
+            self.backlog().sort(lanes);
+        }
         self.has_failed = false;
         let ahead_before = self.opened_ahead;
         if remembered.is_some() {
@@ -232,14 +245,15 @@ impl<S: Subject> World<S> {
         for (_, delivery, _) in self.list_waiting() {
             let id = id_of(&delivery);
             let version = self.versions.0.get(id).unwrap_or_else(|| panic!("version {id} was never there"));
-            assert_eq!(delivery, version.delivery, "version {id} is another");
+            assert_eq!(Delivery { lane: 0, ..delivery }, version.delivery, "version {id} is another");
             assert!(version.dead.is_none(), "version {id} is a letter");
             *found.entry(id).or_default() += 1;
         }
         for (token, letter) in self.list_dead() {
             let id = id_of(&letter.delivery);
             let version = &mut self.versions.0[id];
-            assert_eq!((&letter.delivery, Some(letter.at)), (&version.delivery, version.dead), "letter {id} is another");
+            let delivery = Delivery { lane: 0, ..letter.delivery };
+            assert_eq!((&delivery, Some(letter.at)), (&version.delivery, version.dead), "letter {id} is another");
             assert_eq!(*version.cursor.get_or_insert(token), token, "the cursor of letter {id} changed");
             *found.entry(id).or_default() += 1;
         }
@@ -280,6 +294,9 @@ impl<S: Subject> World<S> {
         }
         if self.dice.chance(self.habits.syncs) {
             self.backlog().sync();
+        }
+        if self.dice.chance(self.habits.sorts) {
+            self.sort();
         }
         match self.dice.below(100) {
             _ if self.adopting && self.dice.chance(500) => self.adopt(),

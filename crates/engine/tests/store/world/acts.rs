@@ -1,16 +1,38 @@
 //! What is done to a backlog and its model alike, one random act at a time.
 
 use super::*;
+use serde_json::json;
 
 impl<S: Subject> World<S> {
+    /// What waits is sorted into other lanes, or the same.
+    pub(super) fn sort(&mut self) {
+        let queues =
+            [json!({}), json!({"q": {}}), json!({"q": {"events": "m"}, "r": {}}), json!({"a": {"events": "n"}, "r": {}})];
+        let queues = &queues[self.dice.below(queues.len())];
+        let settings = Settings::read(&json!({"state_dir": "/nowhere", "queues": queues})).unwrap();
+        self.lanes = Lanes::new(settings.queues);
+        let lanes = self.lanes.clone();
+        self.backlog().sort(lanes);
+    }
+
+    pub(super) fn lane(&self, version: &Version) -> Lane {
+        self.lanes.of(&version.delivery)
+    }
+
+    /// One that a caller hands in says its lane.
+    fn in_lane(&self, delivery: &Delivery) -> Delivery {
+        Delivery { lane: self.lanes.of(delivery), ..delivery.clone() }
+    }
+
     pub(super) fn version(&mut self, parent: Option<usize>) -> Delivery {
         let id = self.versions.0.len();
         let text = format!("v{id}");
         let size = if self.dice.chance(self.habits.large) { 3000 + self.dice.below(9000) } else { self.dice.below(120) };
         let params = format!("{{\"p\":\"{}\"}}", "x".repeat(size));
         let mut record = Vec::new();
-        Record { id: &text, name: "n", triggered_at: self.now.wall.0, params: params.as_bytes(), ..Record::default() }
-            .encode(&mut record);
+        let (name, queue) = (["n", "m"][self.dice.below(2)], [None, Some("q"), Some("r")][self.dice.below(3)]);
+        let triggered_at = self.now.wall.0;
+        Record { id: &text, name, queue, triggered_at, params: params.as_bytes(), ..Record::default() }.encode(&mut record);
         let mut delivery = Delivery::first(Bytes::from(record));
         if self.dice.chance(self.habits.parks) {
             let far = [1_000, 3_000_000, 900_000_000][self.dice.below(3)];
@@ -73,7 +95,7 @@ impl<S: Subject> World<S> {
                 (delivery.due, delivery.rest) = (None, None);
             }
             self.keep(delivery.clone(), dead, origin);
-            batch.push(Append { delivery, origin, dead });
+            batch.push(Append { delivery: self.in_lane(&delivery), origin, dead });
         }
         let now = self.now;
         let ticket = self.backlog().append(&mut batch, now);
@@ -98,14 +120,17 @@ impl<S: Subject> World<S> {
         if self.has_failed {
             return;
         }
-        let count = 1 + self.dice.below(6);
-        let pending = self.versions.0.iter().filter(|version| version.is_pending()).count();
-        let in_line = self.versions.0.iter().filter(|version| version.waits() && version.delivery.due.is_none()).count();
-        self.backlog().fetch(count);
+        let (count, lane) = (1 + self.dice.below(6), self.dice.below(self.lanes.count()) as Lane);
+        let of_lane = || self.versions.0.iter().filter(|version| version.waits() && self.lane(version) == lane);
+        let pending = of_lane().filter(|version| version.is_pending()).count();
+        let in_line = of_lane().filter(|version| version.delivery.due.is_none()).count();
+        assert!(pending == 0 || in_line == 0 || self.backlog.as_ref().unwrap().may_have(lane), "it has {pending}");
+        self.backlog().fetch_from(lane, count);
         let fetched = self.poll();
         if self.has_failed {
             return;
         }
+        assert!(fetched.iter().all(|reserved| reserved.delivery.lane == lane), "one of another lane");
         assert!(fetched.len() <= count.min(pending), "fetched {} of {pending}", fetched.len());
         assert!(fetched.len() >= count.min(in_line), "fetched {} of {in_line} in the line", fetched.len());
         self.adopting = false;
@@ -115,7 +140,8 @@ impl<S: Subject> World<S> {
         for reserved in fetched {
             let id = id_of(&reserved.delivery);
             let version = &mut self.versions.0[id];
-            assert_eq!(reserved.delivery, version.delivery, "version {id} is another when it is fetched");
+            let delivery = Delivery { lane: 0, ..reserved.delivery };
+            assert_eq!(delivery, version.delivery, "version {id} is another when it is fetched");
             assert!(version.is_pending(), "version {id} is fetched, and {version:?}");
             version.token = Some(reserved.token);
             version.handed = Some(reserved.token);
@@ -222,7 +248,7 @@ impl<S: Subject> World<S> {
         let version = &mut self.versions.0[id];
         assert_eq!(adopted.is_some(), version.is_live(), "adopts what is not settled: {version:?}");
         if let Some(adopted) = adopted {
-            assert_eq!(adopted, version.delivery);
+            assert_eq!(Delivery { lane: 0, ..adopted }, version.delivery);
             version.token = Some(token);
         }
     }

@@ -30,6 +30,20 @@ impl<S: Subject> World<S> {
         };
         let told = Counts { pending: counts.pending + counts.parked, parked: 0, ..counts };
         assert_eq!(told, expected, "counts");
+        self.check_lane_counts();
+    }
+
+    fn check_lane_counts(&self) {
+        let told = self.backlog.as_ref().unwrap().lane_counts();
+        for lane in 0..self.lanes.count() as Lane {
+            let of_lane = || self.versions.0.iter().filter(|version| version.waits() && self.lane(version) == lane);
+            let pending = of_lane().filter(|version| version.is_pending()).count() as u64;
+            // What is due is pending once it was promoted.
+            let in_line = of_lane().filter(|version| version.delivery.due.is_none()).count() as u64;
+            let (known, more) =
+                told.iter().find(|count| count.lane == lane).map_or((0, false), |count| (count.pending, count.more));
+            assert!(known <= pending && (more || known >= in_line), "{known} of {in_line} to {pending} in lane {lane}: {more}");
+        }
     }
 
     pub(super) fn check_letters(&mut self) {
@@ -38,7 +52,7 @@ impl<S: Subject> World<S> {
         assert_eq!(listed, live, "the letters in their order");
     }
 
-    /// In the end all is handled, in the line's order.
+    /// In the end all is handled, in each line's order.
     pub fn drain(&mut self) {
         self.now.wall.0 += 3_600_000_000;
         self.now.mono.0 += 3_600_000_000;
@@ -46,35 +60,33 @@ impl<S: Subject> World<S> {
         for (token, id) in reserved {
             self.settle_by(token, id, true, false);
         }
-        let mut last = 0;
+        let mut last = vec![0; self.lanes.count()];
         loop {
             self.promote();
             self.poll();
             let line = self.versions.0.iter().filter(|version| version.waits()).count();
-            self.backlog().fetch(1 + line / 3);
-            let fetched = self.poll();
-            if fetched.is_empty() {
-                let waiting: Vec<_> = self
-                    .versions
-                    .0
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, version)| version.waits())
-                    .map(|(id, version)| (id, version.delivery.due))
-                    .collect();
+            let mut is_over = true;
+            for (lane, last) in last.iter_mut().enumerate() {
+                self.backlog().fetch_from(lane as Lane, 1 + line / 3);
+                for reserved in self.poll() {
+                    is_over = false;
+                    let id = id_of(&reserved.delivery);
+                    if self.subject.keeps_order() && reserved.delivery.due.is_none() {
+                        let place = reserved.token & ((1 << 48) - 1);
+                        assert!(place > *last, "out of order");
+                        *last = place;
+                    }
+                    self.settle_by(reserved.token, id, true, false);
+                }
+            }
+            if is_over {
+                let waits = |(id, version): (usize, &Version)| version.waits().then_some((id, version.delivery.due));
+                let waiting: Vec<_> = self.versions.0.iter().enumerate().filter_map(waits).collect();
                 assert!(waiting.is_empty(), "they are never given out at {:?}, {:?}: {waiting:?}", self.now, self.has_failed);
                 break;
             }
-            for reserved in fetched {
-                let id = id_of(&reserved.delivery);
-                if self.subject.keeps_order() && reserved.delivery.due.is_none() {
-                    let place = reserved.token & ((1 << 48) - 1);
-                    assert!(place > last, "out of order");
-                    last = place;
-                }
-                self.settle_by(reserved.token, id, true, false);
-            }
         }
+        self.check_lane_counts();
         for (token, _) in self.list_dead() {
             let now = self.now;
             self.backlog().settle(&mut vec![(token, Settlement::Done)], now);
