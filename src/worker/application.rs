@@ -127,12 +127,12 @@ impl Application for PhpApplication {
         request_end::settle();
     }
 
-    fn take_recycling(&mut self) -> Option<String> {
-        recycle::take()
-    }
-
     fn alarm(&self) -> Option<Alarm> {
         Some(limit::ALARM)
+    }
+
+    fn take_recycling(&mut self) -> Option<String> {
+        recycle::take()
     }
 
     fn log(&mut self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {

@@ -6,6 +6,7 @@ pub mod backlog;
 pub mod delivery;
 pub mod failure;
 pub mod frame;
+pub mod histogram;
 pub mod lanes;
 pub mod lifecycle;
 pub mod listener;

@@ -81,21 +81,14 @@ impl Plain {
     }
 
     /// Does what the params say to listener `id`: `{"kill": "a"}` in the first attempt, `{"throw": "b"}` and `{"end": "c"}` likewise, `{"always":
-    /// "d"}` throws in each; `{"sleep": 0.5}` sleeps before that, `{"leak": 1000}` keeps so many bytes, and `{"recycle": "why"}` asks for another worker.
-    /// `{"busy": "a", "for": 0.5}` works for so long in the first attempt, unless it is told that it is over its limit; `{"stuck": "a"}` does
-    /// not end, likewise.
+    /// "d"}` throws in each; `{"sleep": 0.5}` sleeps before that. `{"busy": "a", "for": 0.5}` works for so long in the first
+    /// attempt, unless it is told that it is over its limit; `{"stuck": "a"}` does not end, likewise. `{"leak": 1000}` keeps so many bytes, and `{"recycle": "why"}` asks for another worker.
     fn listen(&mut self, id: &str, attempt: &Attempt<'_>, params: &Value, watch: &mut dyn Watch) -> Outcome {
         let started = micros();
         let _running = self.start(id, attempt);
         let first = attempt.number == 1;
         if let Some(seconds) = params["sleep"].as_f64() {
             std::thread::sleep(Duration::from_secs_f64(seconds));
-        }
-        if let Some(bytes) = params["leak"].as_u64() {
-            self.leaked.push(vec![1; bytes as usize]);
-        }
-        if let Some(reason) = params["recycle"].as_str() {
-            self.recycle = Some(reason.to_owned());
         }
         if first && params["busy"] == id {
             work(Duration::from_secs_f64(params["for"].as_f64().unwrap()))?;
@@ -104,6 +97,12 @@ impl Plain {
             loop {
                 std::thread::sleep(Duration::from_secs(1));
             }
+        }
+        if let Some(bytes) = params["leak"].as_u64() {
+            self.leaked.push(vec![1; bytes as usize]);
+        }
+        if let Some(reason) = params["recycle"].as_str() {
+            self.recycle = Some(reason.to_owned());
         }
         if first && params["kill"] == id {
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
@@ -230,11 +229,11 @@ fn confirm(word: &str) -> Confirm {
 }
 
 /// Triggers an event; its id.
-fn trigger(client: &Client, confirm: Confirm, name: &str, params: &str) -> Result<String, (String, client::ClientError)> {
+fn trigger(client: &Client, confirm: Confirm, record: Record<'_>) -> Result<String, (String, client::ClientError)> {
     let wall = proletarier_engine::wall().0;
     let mut id = [0; 36];
     let id = client::new_id(wall, &mut id);
-    let record = Record { id, name, triggered_at: wall, params: params.as_bytes(), ..Record::default() };
+    let record = Record { id, triggered_at: wall, ..record };
     client.trigger(&record, confirm).map(|_| id.to_owned()).map_err(|error| (id.to_owned(), error))
 }
 
@@ -263,6 +262,9 @@ struct Flood {
     /// Their params; `null`: `{"n": 0}` and so on.
     #[serde(default)]
     params: Value,
+    /// How many keys they have in turn; 0: none has one.
+    #[serde(default)]
+    keys: usize,
     /// Seconds between them.
     #[serde(default)]
     pause: f64,
@@ -279,7 +281,9 @@ fn flood(client: &Client, flood: &Flood) -> ! {
     let mut child = None;
     for n in 0..flood.count {
         let params = if flood.params.is_null() { format!("{{\"n\":{n}}}") } else { flood.params.to_string() };
-        match trigger(client, confirm(&flood.confirm), &flood.name, &params) {
+        let key = (flood.keys > 0).then(|| format!("key {}", n % flood.keys));
+        let record = Record { name: &flood.name, key: key.as_deref(), params: params.as_bytes(), ..Record::default() };
+        match trigger(client, confirm(&flood.confirm), record) {
             Ok(id) => println!("triggered {id}"),
             Err((id, error)) => {
                 println!("failed {id} {error}");
@@ -325,7 +329,7 @@ fn main() {
         ["trigger", settings, level, name, all @ ..] => {
             let client = client(settings);
             for params in all {
-                match trigger(&client, confirm(level), name, params) {
+                match trigger(&client, confirm(level), Record { name, params: params.as_bytes(), ..Record::default() }) {
                     Ok(id) => println!("{id}"),
                     Err((_, error)) => {
                         eprintln!("{error}");

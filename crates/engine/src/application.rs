@@ -114,14 +114,14 @@ pub trait Application {
     /// delivery counts as finished.
     fn settle_triggered(&mut self);
 
-    /// Why this worker should be replaced, where the application has said so since the last call. Asked after each delivery, and before the worker
-    /// waits.
-    fn take_recycling(&mut self) -> Option<String>;
-
     /// How a listener that is over its limit is reached. Without it, it is only woken, and killed when the grace is over.
     fn alarm(&self) -> Option<Alarm> {
         None
     }
+
+    /// Why this worker should be replaced, where the application has said so since the last call. Asked after each delivery, and before the worker
+    /// waits.
+    fn take_recycling(&mut self) -> Option<String>;
 
     /// Writes a line to the application's log. Fields are name and value pairs.
     fn log(&mut self, level: Level, message: &str, fields: &[(&str, &dyn fmt::Display)]);

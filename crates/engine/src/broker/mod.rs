@@ -102,6 +102,8 @@ struct Broker<'a> {
     /// None where the number of workers is fixed, or not this broker's to say.
     scaling: Option<Scaling>,
     malformed: u64,
+    /// When it began to serve.
+    began: Mono,
     /// When the replay of dead letters that is under way began, or the last one.
     replaying_since: Wall,
     frame: Vec<u8>,
@@ -180,6 +182,7 @@ impl<'a> Broker<'a> {
             drain: Drain::of(settings),
             scaling: scaling::policy(&post, clock::mono()),
             malformed: 0,
+            began: clock::mono(),
             replaying_since: Wall(0),
             frame: Vec::new(),
             post,

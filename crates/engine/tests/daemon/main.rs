@@ -10,6 +10,7 @@ mod boot;
 mod connections;
 mod draining;
 mod failures;
+mod init;
 mod kills;
 mod letters;
 mod limits;
