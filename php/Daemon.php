@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Proletarier;
 
+use Proletarier\Hygiene\Hygiene;
 use Proletarier\Listener\Listeners;
 
 /**
@@ -16,13 +17,15 @@ final class Daemon
      * @param array<string, mixed> $settings the key `proletarier` of the configuration
      * @param object $events the service Proletarier\EventManager
      * @param object $log the service Proletarier\Log
+     * @param Hygiene|null $hygiene none where nothing of the application is run
      */
     public function __construct(
         private string $role,
         private array $settings,
         private ?Listeners $listeners,
         private object $events,
-        private object $log
+        private object $log,
+        private ?Hygiene $hygiene = null
     ) {
     }
 
@@ -35,6 +38,8 @@ final class Daemon
     public function run(?int $workers = null): int
     {
         Extension::assertLoaded();
+        $this->hygiene?->attach($this->events);
+        $this->hygiene?->beforeFork();
 
         return \proletarier_run($this->listeners?->attachable() ?? [], $this->options($workers));
     }

@@ -1,6 +1,6 @@
 //! Provides what happens to unconfirmed events when a request, and at last the process, ends.
 
-use crate::php::{log, sapi};
+use crate::php::{interrupt, log, sapi};
 use proletarier_core::record::Record;
 use proletarier_engine::client::{self, Lost};
 use serde_json::json;
@@ -31,6 +31,7 @@ pub fn tell_lost() {
 /// The module's end (MSHUTDOWN).
 pub extern "C" fn module_shutdown(_type: i32, _module: i32) -> i32 {
     sapi::forget_after_request();
+    interrupt::unhook();
     // A panic must not leave through PHP's frames.
     let ended = std::panic::catch_unwind(|| {
         settle();

@@ -51,6 +51,17 @@ namespace {
     function proletarier_spool(string $action, array $options = []): array
     {
     }
+
+    /**
+     * Has this worker replaced after the event that it handles: the next one is there before it leaves, and no event counts as tried for it.
+     *
+     * @param string $reason for the log, and for `worker.shutdown`; of several that were given the first
+     *
+     * @return bool false outside of a worker, where nothing happens
+     */
+    function proletarier_recycle(string $reason): bool
+    {
+    }
 }
 
 namespace Proletarier {

@@ -18,7 +18,7 @@ final class Selection
         'name' => 'Only events of this name, or of names that fit a pattern such as order.*',
         'id' => 'Only the event of this id',
         'listener' => 'Only what failed in, or is for, the listener of this identity',
-        'kind' => 'Only what failed so: thrown, unrecoverable, ended, killed, listener_gone, no_listener, malformed ...',
+        'kind' => 'Only what failed so: thrown, unrecoverable, timed_out, ended, killed, listener_gone, no_listener, malformed ...',
         'text' => 'Only events whose params, as JSON, contain this text',
     ];
 

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Proletarier\Factory;
 
 use Proletarier\Daemon;
+use Proletarier\Hygiene\Hygiene;
 use Proletarier\Listener\Listeners;
 use Proletarier\Settings;
 
@@ -25,7 +26,8 @@ class DaemonFactory
             // The broker runs no listener: it starts where the application's handlers cannot even be loaded.
             static::ROLE === 'broker' ? null : Listeners::fromConfig($settings['listeners'] ?? [], $container),
             $container->get('Proletarier\EventManager'),
-            $container->get('Proletarier\Log')
+            $container->get('Proletarier\Log'),
+            static::ROLE === 'broker' ? null : new Hygiene((array) ($settings['hygiene'] ?? []), $container)
         );
     }
 }

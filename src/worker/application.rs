@@ -4,17 +4,18 @@ use super::dispatch::{self, Dispatch};
 use super::listeners::Listener;
 use super::registry::Registry;
 use super::voice::Voice;
-use super::{failure, guard, memory_limit, moments};
+use super::{failure, guard, limit, memory_limit, moments};
 use crate::event::{Event, Parts};
 use crate::php::call::{self, Ended};
 use crate::php::{json, process};
+use crate::recycle;
 use crate::request_end;
 use ext_php_rs::convert::IntoZval;
 use ext_php_rs::types::Zval;
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::listener::ListenerSpec;
 use proletarier_core::settings::{MemoryLimit, Settings};
-use proletarier_engine::application::{Application, Attempt, Level, Moment, Outcome, Watch, WorkerInfo};
+use proletarier_engine::application::{Alarm, Application, Attempt, Level, Moment, Outcome, Watch, WorkerInfo};
 use std::fmt::Display;
 use std::rc::Rc;
 
@@ -71,6 +72,7 @@ fn boot_failure(ended: &Ended) -> Failure {
 impl Application for PhpApplication {
     fn launch(&mut self, worker: WorkerInfo) -> Result<Vec<ListenerSpec>, Failure> {
         process::begin();
+        recycle::begin();
         memory_limit::apply(self.memory_limit);
         moments::launch(&self.registry.voice, worker).map_err(|ended| boot_failure(&ended))?;
         let dispatch = Dispatch::attach(&self.registry, &self.listeners).map_err(|ended| boot_failure(&ended))?;
@@ -123,6 +125,14 @@ impl Application for PhpApplication {
 
     fn settle_triggered(&mut self) {
         request_end::settle();
+    }
+
+    fn alarm(&self) -> Option<Alarm> {
+        Some(limit::ALARM)
+    }
+
+    fn take_recycling(&mut self) -> Option<String> {
+        recycle::take()
     }
 
     fn log(&mut self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {

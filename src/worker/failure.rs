@@ -1,6 +1,6 @@
 //! Provides failures of what listeners threw, or died of.
 
-use crate::exceptions::UnrecoverableExceptionInterface;
+use crate::exceptions::{TimeoutError, UnrecoverableExceptionInterface};
 use crate::php::call::{Ended, LastError};
 use crate::php::class;
 use crate::php::throwable::Throwable;
@@ -22,6 +22,8 @@ pub fn of(ended: &Ended) -> Failure {
 pub fn thrown(throwable: &Throwable) -> Failure {
     let kind = if throwable.is(class::entry::<UnrecoverableExceptionInterface>()) {
         FailureKind::Unrecoverable
+    } else if throwable.is(class::entry::<TimeoutError>()) {
+        FailureKind::TimedOut
     } else {
         FailureKind::Thrown
     };

@@ -70,6 +70,8 @@ pub fn run(registry: &Registry, index: ListenerIndex, arguments: &mut [Zval], wa
         drop(result);
         call::stray().map_or_else(|| Ok(Zval::null()), Err)
     });
+    // Whatever PHP code runs from here on, such as the logger's, is not the listener's to be interrupted in.
+    proletarier_engine::is_returning();
     match ended {
         Ok(value) => {
             log_output(registry, index);

@@ -24,7 +24,7 @@ pub struct ListenerSpec {
     /// Its own retry policy; none: the daemon's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
-    /// Its own time limit in seconds; none: the workers'. Carried from the start, enforced later.
+    /// Its own time limit in seconds, 0 for as long as it takes; none: the workers'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<f64>,
     /// Whether it is a delivery of its own from the start. Carried from the start, acted on later.

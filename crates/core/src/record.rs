@@ -186,6 +186,14 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The wall time of trigger() in a record, which is not looked at beyond that.
+    #[must_use]
+    pub fn triggered_at(bytes: &[u8]) -> Option<u64> {
+        let name = 2 + usize::from(*bytes.get(1)?);
+        let at = name + 1 + usize::from(*bytes.get(name)?);
+        bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
+    }
+
     fn field(&mut self, tag: u8, value: &'a [u8]) -> Result<(), RecordError> {
         let text = |limit: usize| match std::str::from_utf8(value) {
             Ok(text) if (1..=limit).contains(&text.len()) => Ok(Some(text)),

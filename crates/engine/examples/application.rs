@@ -4,7 +4,8 @@
 //!   each run that succeeds: event id, listener, attempt, pid, start and end in microseconds of the monotonic clock, params. Where there is a
 //!   directory `<directory>/running`, they also write a line to `<directory>/started` for each run that begins, and one to
 //!   `<directory>/doubled` for each that begins while another live worker runs the same. While a file `<directory>/fail` exists, no worker boots;
-//!   where there is a file `<directory>/herald`, there is a listener `herald` of `proletarier.dead`.
+//!   where there is a file `<directory>/herald`, there is a listener `herald` of `proletarier.dead`. A worker that leaves writes a line to
+//!   `<directory>/left`: pid, when, why.
 //! - `application trigger '<client settings>' <confirm> <name> <params>...` triggers an event for each of the params.
 //! - `application flood '<client settings>' '<what>'` triggers many, see [`Flood`], and tells on standard output what became of each.
 //!
@@ -12,13 +13,14 @@
 #![allow(clippy::unwrap_used)]
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::time::TimeSpec;
 use nix::unistd::ForkResult;
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::listener::ListenerSpec;
 use proletarier_core::queue::DEAD_EVENT;
 use proletarier_core::record::Record;
 use proletarier_core::settings::{ClientSettings, Settings};
-use proletarier_engine::application::{Application, Attempt, Level, Moment, Outcome, Watch, WorkerInfo};
+use proletarier_engine::application::{Alarm, Application, Attempt, Level, Moment, Outcome, Place, Watch, WorkerInfo};
 use proletarier_engine::client::{self, Client, ClientOptions, Confirm};
 use proletarier_engine::{Role, exit_now};
 use serde::Deserialize;
@@ -27,6 +29,7 @@ use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Listeners `a` to `e` of `five`, `one` of `one`, and `all` of '*'.
@@ -36,10 +39,17 @@ const LISTENERS: [(&str, &str); 7] =
 /// The listener that is there where it is asked for.
 const HERALD: (&str, &str) = ("herald", DEAD_EVENT);
 
+/// A listener is asked to see whether it is over its limit.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
 struct Plain {
     directory: PathBuf,
     herald: bool,
     files: Option<Files>,
+    /// What listeners leaked.
+    leaked: Vec<Vec<u8>>,
+    /// Why a listener wants this worker to be replaced.
+    recycle: Option<String>,
 }
 
 /// What a worker has open.
@@ -71,13 +81,28 @@ impl Plain {
     }
 
     /// Does what the params say to listener `id`: `{"kill": "a"}` in the first attempt, `{"throw": "b"}` and `{"end": "c"}` likewise, `{"always":
-    /// "d"}` throws in each; `{"sleep": 0.5}` sleeps before that.
+    /// "d"}` throws in each; `{"sleep": 0.5}` sleeps before that. `{"busy": "a", "for": 0.5}` works for so long in the first
+    /// attempt, unless it is told that it is over its limit; `{"stuck": "a"}` does not end, likewise. `{"leak": 1000}` keeps so many bytes, and `{"recycle": "why"}` asks for another worker.
     fn listen(&mut self, id: &str, attempt: &Attempt<'_>, params: &Value, watch: &mut dyn Watch) -> Outcome {
         let started = micros();
         let _running = self.start(id, attempt);
         let first = attempt.number == 1;
         if let Some(seconds) = params["sleep"].as_f64() {
             std::thread::sleep(Duration::from_secs_f64(seconds));
+        }
+        if first && params["busy"] == id {
+            work(Duration::from_secs_f64(params["for"].as_f64().unwrap()))?;
+        }
+        if first && params["stuck"] == id {
+            loop {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+        }
+        if let Some(bytes) = params["leak"].as_u64() {
+            self.leaked.push(vec![1; bytes as usize]);
+        }
+        if let Some(reason) = params["recycle"].as_str() {
+            self.recycle = Some(reason.to_owned());
         }
         if first && params["kill"] == id {
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
@@ -107,7 +132,8 @@ impl Application for Plain {
             id: id.into(),
             event: event.into(),
             retry: None,
-            timeout: None,
+            // One that has as long as it takes.
+            timeout: (id == "e").then_some(0.0),
             parallel: false,
         };
         self.herald = self.directory.join("herald").exists();
@@ -128,7 +154,16 @@ impl Application for Plain {
         Ok(())
     }
 
-    fn tell(&mut self, _: &Moment<'_>) {}
+    fn tell(&mut self, moment: &Moment<'_>) {
+        if let Moment::Shutdown(reason) = moment {
+            let line = format!("{} {} {reason}\n", std::process::id(), micros());
+            self.append("left").write_all(line.as_bytes()).unwrap();
+        }
+    }
+
+    fn take_recycling(&mut self) -> Option<String> {
+        self.recycle.take()
+    }
 
     fn settle_triggered(&mut self) {
         client::settle();
@@ -136,6 +171,11 @@ impl Application for Plain {
 
     fn log(&mut self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {
         proletarier_engine::log_line(level, message, fields);
+    }
+
+    fn alarm(&self) -> Option<Alarm> {
+        let place = || Some(Place { file: "application.rs".into(), line: 7, trace: "#0 listen()".into() });
+        Some(Alarm { interrupt: || INTERRUPTED.store(true, Ordering::SeqCst), place })
     }
 
     /// Shows the last 15 bytes at most: `supervisor`, `broker`, `worker 1`.
@@ -150,6 +190,23 @@ impl Application for Plain {
     fn end(&mut self, status: i32) -> ! {
         exit_now(status)
     }
+}
+
+/// Works for so long, and ends early where the listener is over its limit.
+fn work(span: Duration) -> Outcome {
+    let end = micros() + span.as_micros();
+    while micros() < end {
+        if INTERRUPTED.swap(false, Ordering::SeqCst)
+            && let Some(overdue) = proletarier_engine::overdue()
+        {
+            let words = format!("{} in {} s", overdue.listener, overdue.limit.as_secs_f64());
+            overdue.tell();
+            return Err(Failure::new(FailureKind::TimedOut, "TimeoutError", words));
+        }
+        // Until the alarm's signal.
+        let _ = nix::sys::select::pselect(None, None, None, None, &TimeSpec::from(Duration::from_secs(1)), None);
+    }
+    Ok(())
 }
 
 fn micros() -> u128 {
@@ -172,11 +229,11 @@ fn confirm(word: &str) -> Confirm {
 }
 
 /// Triggers an event; its id.
-fn trigger(client: &Client, confirm: Confirm, name: &str, params: &str) -> Result<String, (String, client::ClientError)> {
+fn trigger(client: &Client, confirm: Confirm, record: Record<'_>) -> Result<String, (String, client::ClientError)> {
     let wall = proletarier_engine::wall().0;
     let mut id = [0; 36];
     let id = client::new_id(wall, &mut id);
-    let record = Record { id, name, triggered_at: wall, params: params.as_bytes(), ..Record::default() };
+    let record = Record { id, triggered_at: wall, ..record };
     client.trigger(&record, confirm).map(|_| id.to_owned()).map_err(|error| (id.to_owned(), error))
 }
 
@@ -205,6 +262,9 @@ struct Flood {
     /// Their params; `null`: `{"n": 0}` and so on.
     #[serde(default)]
     params: Value,
+    /// How many keys they have in turn; 0: none has one.
+    #[serde(default)]
+    keys: usize,
     /// Seconds between them.
     #[serde(default)]
     pause: f64,
@@ -221,7 +281,9 @@ fn flood(client: &Client, flood: &Flood) -> ! {
     let mut child = None;
     for n in 0..flood.count {
         let params = if flood.params.is_null() { format!("{{\"n\":{n}}}") } else { flood.params.to_string() };
-        match trigger(client, confirm(&flood.confirm), &flood.name, &params) {
+        let key = (flood.keys > 0).then(|| format!("key {}", n % flood.keys));
+        let record = Record { name: &flood.name, key: key.as_deref(), params: params.as_bytes(), ..Record::default() };
+        match trigger(client, confirm(&flood.confirm), record) {
             Ok(id) => println!("triggered {id}"),
             Err((id, error)) => {
                 println!("failed {id} {error}");
@@ -251,7 +313,7 @@ fn run(settings: &str, directory: &str, role: Option<&str>) -> ! {
         _ => Role::All,
     };
     let settings = Settings::read(&serde_json::from_str(settings).unwrap()).unwrap();
-    let mut application = Plain { directory: directory.into(), herald: false, files: None };
+    let mut application = Plain { directory: directory.into(), herald: false, files: None, leaked: Vec::new(), recycle: None };
     let status = proletarier_engine::run(settings, role, &mut application).unwrap_or_else(|error| {
         eprintln!("{error}");
         1
@@ -267,7 +329,7 @@ fn main() {
         ["trigger", settings, level, name, all @ ..] => {
             let client = client(settings);
             for params in all {
-                match trigger(&client, confirm(level), name, params) {
+                match trigger(&client, confirm(level), Record { name, params: params.as_bytes(), ..Record::default() }) {
                     Ok(id) => println!("{id}"),
                     Err((_, error)) => {
                         eprintln!("{error}");

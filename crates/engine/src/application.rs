@@ -40,6 +40,27 @@ pub trait Watch {
     fn last_words(&mut self, failure: &Failure);
 }
 
+/// Where an application's code is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The source file.
+    pub file: String,
+    /// The line in it; 0 where unknown.
+    pub line: u32,
+    /// What runs and what called it, the innermost first, one a line.
+    pub trace: String,
+}
+
+/// What the engine asks of an application while a listener of it runs, from another thread: both must be safe at any moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Alarm {
+    /// The listener is over its limit: to be noticed as soon as may be by the thread that runs it, which then asks
+    /// [`overdue`](crate::overdue).
+    pub interrupt: fn(),
+    /// Where the listener is; none where that can't be told.
+    pub place: fn() -> Option<Place>,
+}
+
 /// What is written about in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -92,6 +113,15 @@ pub trait Application {
     /// Waits until what handlers triggered is confirmed, or kept elsewhere; bounded by the client's own timeout. Called before a
     /// delivery counts as finished.
     fn settle_triggered(&mut self);
+
+    /// How a listener that is over its limit is reached. Without it, it is only woken, and killed when the grace is over.
+    fn alarm(&self) -> Option<Alarm> {
+        None
+    }
+
+    /// Why this worker should be replaced, where the application has said so since the last call. Asked after each delivery, and before the worker
+    /// waits.
+    fn take_recycling(&mut self) -> Option<String>;
 
     /// Writes a line to the application's log. Fields are name and value pairs.
     fn log(&mut self, level: Level, message: &str, fields: &[(&str, &dyn fmt::Display)]);

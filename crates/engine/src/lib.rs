@@ -15,6 +15,7 @@ mod fork;
 mod id;
 mod inherited;
 mod log;
+mod memory;
 mod ownership;
 mod runtime_dir;
 mod scoreboard;
@@ -32,6 +33,7 @@ pub use daemon::run;
 pub use fork::{exit_now, generation as fork_generation};
 pub use log::line as log_line;
 pub use transport::version as transport_version;
+pub use worker::limit::{Overdue, is_returning, overdue};
 
 /// Which processes a daemon has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -71,6 +71,36 @@ impl Signals {
     }
 }
 
+/// A thread that can be woken out of the system calls that it waits in.
+pub struct Sleeper {
+    thread: libc::pthread_t,
+}
+
+impl Sleeper {
+    /// The thread that calls this, which goes on for as long as the process does: the main one. Wakes by SIGURG, which nobody has other plans for
+    /// as a rule, and which the system ignores by default.
+    ///
+    /// # Errors
+    /// When the system refuses the handler.
+    pub fn this_thread() -> nix::Result<Self> {
+        extern "C" fn nothing(_: libc::c_int) {}
+        // No SA_RESTART: what was interrupted is to come back.
+        let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler does nothing at all.
+        unsafe { sigaction(Signal::SIGURG, &action) }?;
+        // SAFETY: takes nothing, and can't fail.
+        Ok(Self { thread: unsafe { libc::pthread_self() } })
+    }
+
+    /// Wakes it: a system call that it waits in ends, those that are made again by themselves excepted.
+    pub fn wake(&self) {
+        // SAFETY: the thread lives as long as the process (see above), and the signal has a handler.
+        unsafe {
+            libc::pthread_kill(self.thread, libc::SIGURG);
+        }
+    }
+}
+
 /// A pipe whose ends neither wait nor outlive an exec.
 ///
 /// # Errors

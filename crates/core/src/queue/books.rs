@@ -1,5 +1,6 @@
 //! Provides the queue's books: what is counted, and what is followed of an event beyond its deliveries. Every settlement passes here.
 
+use super::figures::Figures;
 use super::letters::Herald;
 use super::unique::Uniques;
 use super::watch::{Fate, Watches};
@@ -15,12 +16,14 @@ pub(super) struct Books {
     pub uniques: Uniques,
     pub watches: Watches,
     pub herald: Herald,
+    pub figures: Figures,
 }
 
 impl Books {
     /// Counts and tells of an outcome, and leaves it to be kept.
     pub fn settle(&mut self, settled: &Reserved, mut settlement: Settlement, now: Now, effects: &mut Effects) {
         self.follow(&settled.delivery, &settlement);
+        self.figures.settled(&settled.delivery, &settlement);
         match &mut settlement {
             Settlement::Done => self.counters.done += 1,
             Settlement::Replace(replacements) => {
@@ -59,6 +62,7 @@ impl Books {
             self.uniques.hold(unique, id);
         }
         self.watches.taken(id);
+        self.figures.taken(delivery.lane);
     }
 
     /// A delivery is settled: whoever follows its event learns of it.

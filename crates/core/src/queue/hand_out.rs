@@ -36,6 +36,7 @@ impl Queue {
     /// Time passed. Call it when [`Self::poll_timeout`] says, and whenever it suits.
     pub fn handle_tick(&mut self, now: Now, effects: &mut Effects) {
         effects.append.extend(self.regained.drain(..).map(Into::into));
+        self.books.figures.look(now.mono);
         self.hand_out(now, effects);
         if !self.ready.is_empty() || !self.workers.values().any(|worker| !worker.leaving && worker.chunks.is_empty()) {
             return;
@@ -102,6 +103,7 @@ impl Queue {
                 worker.progress = now.mono;
             }
             worker.drained = false;
+            deliveries.iter().for_each(|reserved| self.books.figures.handed_out(&reserved.delivery, now));
             let number = worker.next_chunk;
             worker.next_chunk = worker.next_chunk % MAX_CHUNK_NUMBER + 1;
             worker.chunks.push_back(OpenChunk {

@@ -16,10 +16,12 @@ mod books;
 mod cancel;
 mod death;
 mod effects;
+mod figures;
 mod filter;
 mod gate;
 mod hand_out;
 mod letters;
+mod load;
 mod outcome;
 mod pace;
 mod publish;
@@ -36,6 +38,7 @@ mod worker;
 
 pub use cancel::{Cancelled, State};
 pub use effects::{ClientId, Effects, HandOut, OperatorId, Reply, WorkerId};
+pub use figures::{Flow, QueueFigures, Rates};
 pub use filter::Filter;
 pub use gate::Limits;
 pub use letters::{DEAD_EVENT, SWEEP_PAGE};
@@ -46,13 +49,14 @@ pub use watch::{Fate, MAX_WATCHED};
 
 use crate::backlog::Counts;
 use crate::delivery::{Delivery, Unique};
-use crate::listener::ListenerTable;
+use crate::listener::{ListenerIndex, ListenerTable};
 use crate::record::Record;
 use crate::retry::RetryPolicy;
 use crate::session::Sessions;
 use crate::time::{Mono, Now};
 use books::Books;
 use gate::Gate;
+use load::Work;
 use pace::Pace;
 use ready::Ready;
 use recovery::Recovery;
@@ -107,6 +111,17 @@ pub struct Counters {
     pub deaths: u64,
 }
 
+/// What a worker runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Running<'a> {
+    /// The event's id.
+    pub id: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// The listener's identity, while one runs.
+    pub listener: Option<&'a str>,
+}
+
 /// The state machine. See the module.
 #[derive(Debug)]
 pub struct Queue {
@@ -118,6 +133,7 @@ pub struct Queue {
     /// Tables that live workers have, so that those of a generation share one.
     tables: Vec<Arc<ListenerTable>>,
     pace: Pace,
+    work: Work,
     recovery: Recovery,
     /// To append with the next tick: the events that [`Self::recovered`] found to be in no worker's hand.
     regained: Vec<Delivery>,
@@ -138,6 +154,7 @@ impl Queue {
             workers: BTreeMap::new(),
             tables: Vec::new(),
             pace: Pace::default(),
+            work: Work::default(),
             recovery: Recovery::default(),
             regained: Vec::new(),
             books: Books::default(),
@@ -217,6 +234,22 @@ impl Queue {
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.books.counters
+    }
+
+    /// What is measured of the queue at a place of [`Lanes::names`](crate::lanes::Lanes::names).
+    pub fn figures(&mut self, place: usize, now: Now) -> QueueFigures {
+        self.books.figures.tell(place, now.mono)
+    }
+
+    /// What runs at a place of a worker's chunk, of which the scoreboard keeps the lowest 28 bits of the number: the event's id and name, and
+    /// the identity of the listener.
+    #[must_use]
+    pub fn running(&self, worker: WorkerId, chunk: u32, place: u16, listener: Option<ListenerIndex>) -> Option<Running<'_>> {
+        let worker = self.workers.get(&worker)?;
+        let open = worker.chunks.iter().find(|open| open.number & 0x0fff_ffff == chunk)?;
+        let record = Record::decode(&open.deliveries.get(usize::from(place))?.as_ref()?.delivery.record).ok()?;
+        let listener = listener.and_then(|listener| worker.table.get(listener)).map(|spec| &*spec.id);
+        Some(Running { id: record.id, name: record.name, listener })
     }
 
     /// Workers that introduced themselves and have not left.

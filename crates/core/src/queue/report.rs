@@ -110,6 +110,12 @@ impl Queue {
         let Some(open) = worker.chunks.iter_mut().find(|open| open.number == report.chunk) else { return };
         let finished = usize::from(report.finished);
         self.pace.observe(finished, report.micros);
+        self.work.note(finished.saturating_sub(open.settled), finished, report.micros);
+        if finished > open.settled {
+            let lane = open.deliveries.iter().flatten().next().map_or(0, |reserved| reserved.delivery.lane);
+            let micros = u64::from(report.micros) * (finished - open.settled) as u64 / finished as u64;
+            self.books.figures.ran(lane, finished - open.settled, micros, now.mono);
+        }
         let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
         settle_prefix(open, finished, &report.failures, &judge, &mut self.books, effects);
         if report.closed {

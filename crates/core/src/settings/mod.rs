@@ -12,6 +12,7 @@ mod curve;
 mod dead;
 mod endpoint;
 mod error;
+mod hygiene;
 mod listener;
 mod log;
 mod paths;
@@ -30,6 +31,7 @@ pub use curve::Curve;
 pub use dead::DeadSettings;
 pub use endpoint::{Endpoint, MAX_SOCKET_PATH};
 pub use error::SettingError;
+pub use hygiene::HygieneSettings;
 pub use listener::{ListenerOptions, ListenerTimeout, MAX_LISTENER_ID_LENGTH};
 pub use log::{Level, LogFormat, LogSettings};
 pub use paths::RuntimeFiles;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// `dead`.
     pub dead: DeadSettings,
+    /// `hygiene`.
+    pub hygiene: HygieneSettings,
     /// `log`.
     pub log: LogSettings,
     /// `permissions`.
@@ -100,6 +104,7 @@ impl Settings {
             client: client_settings,
             retry: RetryOverrides::read(&mut root)?.over(&RetryPolicy::default()),
             dead: DeadSettings::read(root.section("dead")?)?,
+            hygiene: HygieneSettings::read(root.section("hygiene")?)?,
             log: LogSettings::read(root.section("log")?)?,
             permissions,
             unhandled: root.or("unhandled", Unhandled::default(), Unhandled::read)?,

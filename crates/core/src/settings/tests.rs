@@ -49,6 +49,8 @@ fn a_state_dir_is_enough() {
     assert_eq!(settings.client.max_message_size, 1_048_576);
     assert_eq!(settings.retry, RetryPolicy::default());
     assert_eq!(settings.dead.keep, Some(Duration::from_secs(7_776_000)));
+    let hygiene = HygieneSettings { database: true, doctrine: true, cycles: true, gone_away: false };
+    assert_eq!(settings.hygiene, hygiene);
     assert_eq!(settings.log.level, Level::Info);
     assert_eq!(settings.log.format, LogFormat::Auto);
     assert!(!settings.log.params);
@@ -81,6 +83,7 @@ fn every_key_is_taken() {
         },
         "retry": {"max_attempts": 2, "delay": 1, "multiplier": 2, "max_delay": 10, "jitter": 0},
         "dead": {"keep": false, "max": 5},
+        "hygiene": {"database": false, "doctrine": false, "cycles": false, "gone_away": true},
         "store": "nats://a, b:4222",
         "permissions": {"user": "www-data", "group": 33},
         "log": {"level": "debug", "format": "json", "params": true},
@@ -108,6 +111,8 @@ fn every_key_is_taken() {
     assert_eq!(settings.retry.max_attempts, 2);
     assert_eq!(settings.retry.multiplier, 2.0);
     assert_eq!(settings.dead, DeadSettings { keep: None, max: 5 });
+    let hygiene = HygieneSettings { database: false, doctrine: false, cycles: false, gone_away: true };
+    assert_eq!(settings.hygiene, hygiene);
     assert_eq!(settings.store, Store::Nats(vec!["a".to_owned(), "b:4222".to_owned()]));
     assert_eq!(settings.permissions.user, Some(Principal::Name("www-data".to_owned())));
     assert_eq!(settings.permissions.group, Some(Principal::Id(33)));

@@ -13,6 +13,7 @@ mod load;
 mod notices;
 mod peers;
 mod pull;
+mod scaling;
 mod shelf;
 mod staff;
 
@@ -35,6 +36,7 @@ use notices::Notices;
 use peers::Peers;
 use proletarier_core::backlog::Backlog;
 use proletarier_core::queue::{Effects, Queue, Rules, WorkerId};
+use proletarier_core::scaling::Scaling;
 use proletarier_core::settings::Settings;
 use proletarier_core::time::{Mono, Wall};
 use std::collections::HashSet;
@@ -97,7 +99,11 @@ struct Broker<'a> {
     door: Door,
     /// None where there is no spool, or its events are another broker's.
     drain: Option<Drain>,
+    /// None where the number of workers is fixed, or not this broker's to say.
+    scaling: Option<Scaling>,
     malformed: u64,
+    /// When it began to serve.
+    began: Mono,
     /// When the replay of dead letters that is under way began, or the last one.
     replaying_since: Wall,
     frame: Vec<u8>,
@@ -174,7 +180,9 @@ impl<'a> Broker<'a> {
             notices: Notices::default(),
             door: Door::default(),
             drain: Drain::of(settings),
+            scaling: scaling::policy(&post, clock::mono()),
             malformed: 0,
+            began: clock::mono(),
             replaying_since: Wall(0),
             frame: Vec::new(),
             post,
@@ -225,6 +233,7 @@ impl<'a> Broker<'a> {
             self.sweep(now);
             self.expire_leases(now);
             self.count_recovery(now.mono);
+            self.scale(now.mono);
             if told && signals.take().contains(&Signal::SIGTERM) {
                 break;
             }
@@ -268,7 +277,9 @@ impl<'a> Broker<'a> {
         let due =
             if self.queue.wanted() > 0 && self.backlog.counts().pending > 0 { Some(until(self.hold_until)) } else { parked };
         let (limits, spool) = (self.limit_check(now), self.drain_check(now.mono));
-        let next = [self.queue.poll_timeout(now), due, self.lease_check(), limits, spool, orphaned].into_iter().flatten().min();
+        let scale = self.scale_check(now.mono);
+        let all = [self.queue.poll_timeout(now), due, self.lease_check(), limits, spool, scale, orphaned];
+        let next = all.into_iter().flatten().min();
         next.map(Duration::from_micros)
     }
 

@@ -1,4 +1,7 @@
 //! Defines what a client has sent and not yet seen confirmed. No socket and no clock: times are arguments.
+//!
+//! Of events with a key one batch is on its way at a time. Were there a second, the broker could refuse the first for overload and, its load
+//! having gone down, take the second: the refused events would come after those, out of the spool.
 
 use super::Lost;
 use proletarier_core::frame::{Confirmation, Exception, Publish, RejectCode, Session};
@@ -23,6 +26,8 @@ pub struct Batch {
     pub awaited: Option<u64>,
     /// Somebody wants to know what becomes of its events.
     pub followed: bool,
+    /// It has events with a key, and so an order to keep.
+    pub keyed: bool,
 }
 
 /// An event that no broker has taken, or none for now. It goes to the spool, with its number.
@@ -52,6 +57,8 @@ pub struct Batches {
     gathered: u32,
     /// An event of the gathering batch is followed up.
     followed: bool,
+    /// An event of the gathering batch has a key.
+    keyed: bool,
     sent: VecDeque<Batch>,
     rejected: Vec<Exception>,
     given_up: Vec<GivenUp>,
@@ -68,6 +75,7 @@ impl Batches {
             gathering: Vec::new(),
             gathered: 0,
             followed: false,
+            keyed: false,
             sent: VecDeque::new(),
             rejected: Vec::new(),
             given_up: Vec::new(),
@@ -84,6 +92,7 @@ impl Batches {
         Publish::push(&mut self.gathering, |out| record.encode(out));
         self.gathered += 1;
         self.followed |= follow;
+        self.keyed |= record.key.is_some();
         self.next_number + u64::from(self.gathered) - 1
     }
 
@@ -107,12 +116,17 @@ impl Batches {
     /// Whether what gathers should go out now.
     pub fn should_send(&self) -> bool {
         let most = if self.gathering.len() >= FULL { MAX_IN_FLIGHT } else { IN_FLIGHT };
-        self.gathered > 0 && self.sent.len() < most
+        self.gathered > 0 && self.sent.len() < most && !self.would_overtake(false)
+    }
+
+    /// Whether what gathers, together with one more event that has a key or not, has to wait until the batch before it is confirmed.
+    pub fn would_overtake(&self, keyed: bool) -> bool {
+        (self.keyed || keyed) && self.sent.iter().any(|batch| batch.keyed)
     }
 
     /// Whether a caller has to wait before it adds more.
     pub fn is_full(&self) -> bool {
-        self.sent.len() >= MAX_IN_FLIGHT && self.gathering.len() >= FULL
+        self.gathering.len() >= FULL && (self.sent.len() >= MAX_IN_FLIGHT || self.would_overtake(false))
     }
 
     /// Closes the batch that gathers and gives its frame to send. The broker confirms every batch, also those that nobody follows up: what is
@@ -122,9 +136,9 @@ impl Batches {
         let (first, count) = (self.next_number, self.gathered);
         Publish::seal(&mut frame, &self.session, first, count, true, synced);
         self.next_number += u64::from(count);
-        let followed = std::mem::take(&mut self.followed);
+        let (followed, keyed) = (std::mem::take(&mut self.followed), std::mem::take(&mut self.keyed));
         self.gathered = 0;
-        self.sent.push_back(Batch { first, count, frame, overdue_at, awaited, followed });
+        self.sent.push_back(Batch { first, count, frame, overdue_at, awaited, followed, keyed });
         self.sent.back().map_or(&[], |batch| &batch.frame)
     }
 
@@ -205,6 +219,17 @@ impl Batches {
         }
     }
 
+    /// Events have been refused that the broker takes later: what gathers behind them goes where they go, if there is an order to keep.
+    pub fn give_up_behind(&mut self, reason: &str) {
+        if self.keyed && self.followed {
+            self.seal(0, None, false);
+            if let Some(batch) = self.sent.pop_back() {
+                self.given_up.extend(batch.give_up(reason));
+                self.recycle(batch.frame);
+            }
+        }
+    }
+
     /// Takes back the event of a caller that has waited long enough; other events of its batch are given up.
     pub fn withdraw(&mut self, number: u64, reason: &str) -> Option<GivenUp> {
         let batch = self.sent.iter().position(|batch| batch.has(number)).and_then(|place| self.sent.remove(place))?;
@@ -263,5 +288,42 @@ mod tests {
         let first = Confirmation { session: [1; 16], first: 1, count: 1, exceptions: Vec::new() };
         batches.confirmed(first);
         assert!(batches.should_send() && !batches.is_full());
+    }
+
+    fn gather(batches: &mut Batches, key: Option<&str>) {
+        batches.gather(&Record { id: "i", name: "n", key, params: b"{}", ..Record::default() }, true);
+    }
+
+    #[test]
+    fn of_batches_with_a_key_one_is_on_its_way() {
+        let mut batches = Batches::new([1; 16]);
+        for key in [Some("a"), None, Some("b")] {
+            gather(&mut batches, key);
+            assert_eq!(batches.should_send(), key != Some("b"), "{key:?}");
+            if batches.should_send() {
+                batches.seal(0, None, false);
+            }
+        }
+        gather(&mut batches, None);
+        assert!(!batches.should_send(), "one without a key does not take it along");
+        batches.confirmed(Confirmation { session: [1; 16], first: 1, count: 1, exceptions: Vec::new() });
+        assert!(batches.should_send());
+    }
+
+    #[test]
+    fn what_gathers_behind_a_refused_event_follows_it_where_there_is_an_order() {
+        let refused = |number| Exception { number, code: RejectCode::Overloaded, reason: "too much".into() };
+        for (key, behind) in [(Some("a"), vec![1, 2, 3]), (None, vec![1])] {
+            let mut batches = Batches::new([1; 16]);
+            gather(&mut batches, key);
+            batches.seal(0, None, false);
+            gather(&mut batches, None);
+            gather(&mut batches, key);
+            batches.confirmed(Confirmation { session: [1; 16], first: 1, count: 1, exceptions: vec![refused(1)] });
+            batches.give_up_behind("behind");
+            let given_up: Vec<_> = batches.take_given_up().iter().map(|event| event.number).collect();
+            assert_eq!(given_up, behind);
+            assert_eq!(batches.is_gathering(), key.is_none());
+        }
     }
 }

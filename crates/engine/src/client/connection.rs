@@ -65,21 +65,26 @@ impl Connection {
     /// Hands an event over. Gives the id of another one that waits or runs in its place, where `unique` says so.
     pub fn trigger(&self, record: &Record<'_>, asked: Asked) -> Result<Option<String>, ClientError> {
         let mut link = self.lock();
-        // One that the spool does not take goes the usual way: better out of order than not at all.
-        if record.key.is_some() && asked.spool && link.is_behind_spool() && link.spool(record, asked).is_ok() {
+        let (keyed, awaited) = (record.key.is_some(), !matches!(asked.confirm, Confirm::None | Confirm::Deferred));
+        if goes_behind(&mut link, record, asked) {
             return Ok(None);
         }
-        if link.batches.is_full() {
+        let has_room = |link: &Link| !link.batches.is_full() && !(awaited && link.batches.would_overtake(keyed));
+        if !has_room(&link) {
             let deadline = link.deadline();
-            if !link.wait_unless_hopeless(deadline, |link| !link.batches.is_full()) {
+            if !link.wait_unless_hopeless(deadline, has_room) {
                 if !link.has_spool() {
                     return Err(link.unavailable());
                 }
                 link.give_up_all();
             }
+            // What was waited for may be in the spool by now.
+            if goes_behind(&mut link, record, asked) {
+                return Ok(None);
+            }
         }
         let number = link.batches.gather(record, asked.confirm != Confirm::None);
-        if matches!(asked.confirm, Confirm::None | Confirm::Deferred) {
+        if !awaited {
             if link.batches.should_send() {
                 link.send(None, false);
                 self.helper.wake_if_asleep();
@@ -106,8 +111,7 @@ impl Connection {
     /// Waits until everything is confirmed or spooled, at most `timeout`; how many events are neither.
     pub fn flush(&self, timeout: Duration) -> usize {
         let mut link = self.lock();
-        if link.batches.is_gathering() {
-            link.send(None, false);
+        if link.send_if_free() {
             self.helper.wake_if_asleep();
         }
         link.receive();
@@ -125,15 +129,19 @@ impl Connection {
     /// process that ended at once would take them with it.
     pub fn settle(&self) {
         let mut link = self.lock();
-        if link.batches.is_gathering() {
-            link.send(None, false);
-        }
+        link.send_if_free();
         if let Some(deadline) = link.batches.next_overdue()
-            && !link.wait_unless_hopeless(deadline, |link| link.batches.next_overdue().is_none())
+            && !link.wait_unless_hopeless(deadline, |link| !link.batches.is_gathering() && link.batches.next_overdue().is_none())
         {
             link.give_up_all();
         }
     }
+}
+
+/// Spools an event that has a key, if others of this process are in the spool. One that the spool does not take goes the usual way: better out
+/// of order than not at all.
+fn goes_behind(link: &mut Link, record: &Record<'_>, asked: Asked) -> bool {
+    record.key.is_some() && asked.spool && link.is_behind_spool() && link.spool(record, asked).is_ok()
 }
 
 fn refusal(exception: Exception) -> ClientError {

@@ -89,8 +89,7 @@ impl Shared {
         link.receive();
         let now = clock::mono().0;
         link.give_up(now);
-        if link.batches.should_send() || (idle && link.batches.is_gathering()) {
-            link.send(None, false);
+        if (link.batches.should_send() || idle) && link.send_if_free() {
             link.receive();
         }
         let timeout = match link.batches.next_overdue() {

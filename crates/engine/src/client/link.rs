@@ -121,6 +121,15 @@ impl Link {
         self.outlet.as_ref().map_or(0, |outlet| outlet.spooled)
     }
 
+    /// Sends what has gathered, unless it has to wait for a confirmation: it is sent when that has come. Tells whether it did.
+    pub fn send_if_free(&mut self) -> bool {
+        let is_free = self.batches.is_gathering() && !self.batches.would_overtake(false);
+        if is_free {
+            self.send(None, false);
+        }
+        is_free
+    }
+
     /// Sends what has gathered. `awaited`: the number of an event whose caller waits.
     pub fn send(&mut self, awaited: Option<u64>, synced: bool) {
         let overdue_at = self.deadline();
@@ -168,6 +177,7 @@ impl Link {
         }
         self.take_in_changes();
         if self.batches.has_given_up() {
+            self.batches.give_up_behind("it has a key, and is behind events that the broker refused for overload");
             self.spool_given_up();
         }
     }

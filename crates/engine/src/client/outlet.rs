@@ -42,14 +42,19 @@ impl Outlet {
 
     /// Whether events that this process has spooled may still be there: its next ones with a key go behind them.
     pub fn is_undrained(&mut self) -> bool {
-        self.undrained = self.undrained && events_wait(&self.spool.options().dir).is_ok_and(|wait| wait == Wait::Events);
+        // Looked at twice: a file that gets its other name just then is seen under neither.
+        self.undrained = self.undrained && (self.events_wait() || self.events_wait());
         self.undrained
+    }
+
+    fn events_wait(&self) -> bool {
+        events_wait(&self.spool.options().dir).is_ok_and(|wait| wait == Wait::Events)
     }
 
     /// Whether there is something to drain, as far as this process has a reason to look.
     pub fn has_events(&mut self) -> bool {
         (self.look || self.undrained) && {
-            let waits = events_wait(&self.spool.options().dir).is_ok_and(|wait| wait == Wait::Events);
+            let waits = self.events_wait() || self.events_wait();
             (self.look, self.undrained) = (waits, self.undrained && waits);
             waits
         }

@@ -15,6 +15,7 @@ pub use slot::{Relief, Slot, State};
 use crate::clock;
 use map::Map;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Marks the file, with its version in the last byte: another version is another layout.
@@ -40,9 +41,10 @@ struct Head {
     stop_asked: AtomicU32,
 }
 
-/// The scoreboard as one process has it mapped. Children share it by inheriting the mapping.
+/// The scoreboard as one process has it mapped. Children share it by inheriting the mapping, threads by a clone.
+#[derive(Clone)]
 pub struct Scoreboard {
-    map: Map,
+    map: Arc<Map>,
     slots: usize,
 }
 
@@ -53,7 +55,7 @@ impl Scoreboard {
     /// What the system says.
     pub fn create(file: &Path, slots: usize) -> std::io::Result<Self> {
         let bytes = size_of::<Head>() + slots * size_of::<Slot>();
-        let board = Self { map: Map::create(file, bytes)?, slots };
+        let board = Self { map: Arc::new(Map::create(file, bytes)?), slots };
         board.head().slots.store(slots as u64, Ordering::Relaxed);
         // Begun anywhere, so that workers elsewhere tell this daemon's brokers from those of the one before it. Tokens have 24 bits for the epoch.
         board.head().epoch.store(clock::random() >> 41, Ordering::Relaxed);
@@ -66,7 +68,7 @@ impl Scoreboard {
     /// # Errors
     /// When there is none.
     pub fn open(file: &Path) -> std::io::Result<Self> {
-        let map = Map::open(file)?;
+        let map = Arc::new(Map::open(file)?);
         if map.bytes() < size_of::<Head>() {
             return Err(std::io::ErrorKind::InvalidData.into());
         }

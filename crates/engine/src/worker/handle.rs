@@ -3,6 +3,7 @@
 use super::watch::DeliveryWatch;
 use super::{REPORT_AFTER, Worker};
 use crate::application::{Application, Attempt, Level, Moment, Outcome};
+use crate::scoreboard::Relief;
 use crate::{clock, fork};
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::frame::{ChunkDelivery, FailedListener, WHOLE_DELIVERY, WorkerFrame};
@@ -10,6 +11,7 @@ use proletarier_core::listener::{ListenerIndex, ListenerTable};
 use proletarier_core::nearest::nearest;
 use proletarier_core::record::Record;
 use proletarier_core::settings::UnhandledAction;
+use proletarier_core::time::Mono;
 use std::fmt::Display;
 
 impl Worker<'_> {
@@ -25,11 +27,13 @@ impl Worker<'_> {
             // What was triggered meanwhile is kept before the slot tells that nothing is left to do.
             self.application.settle_triggered();
             self.slot.finish(number, place);
+            self.wear.handled();
             let before = now;
             now = clock::mono().0;
             if let Some(chunk) = self.hand.chunk(number) {
                 chunk.micros += now - before;
             }
+            self.ask_for_relief(Mono(now));
             if failed || now - self.reported > REPORT_AFTER {
                 self.report_chunk(number, now);
                 self.hear();
@@ -51,7 +55,10 @@ impl Worker<'_> {
 
     /// Signals stay pending for the loop to take.
     fn should_stop_soon(&self) -> bool {
-        self.signals.is_pending() || self.post.scoreboard.is_retired(self.post.zygote) || super::orphan::is_orphan()
+        self.signals.is_pending()
+            || self.slot.relief() == Relief::Granted
+            || self.post.scoreboard.is_retired(self.post.zygote)
+            || super::orphan::is_orphan()
     }
 
     fn report_chunk(&mut self, number: u32, now: u64) {
@@ -124,18 +131,22 @@ impl Worker<'_> {
 
 fn log_failure(application: &mut dyn Application, attempt: &Attempt<'_>, listener: &str, failure: &Failure) {
     let place = format!("{}:{}", failure.file, failure.line);
-    let fields: [(&str, &dyn Display); 7] = [
+    let mut fields: Vec<(&str, &dyn Display)> = vec![
         ("event", &attempt.event.name),
         ("id", &attempt.event.id),
         ("listener", &listener),
         ("attempt", &attempt.number),
         ("class", &failure.class),
         ("error", &failure.message),
-        ("at", &place),
     ];
-    // The place comes last, as it may be unknown.
-    let known = if failure.file.is_empty() { &fields[..6] } else { &fields };
-    application.log(Level::Warning, "a listener failed", known);
+    if !failure.file.is_empty() {
+        fields.push(("at", &place));
+    }
+    // Where it was thrown is no fault of that place's: how the listener came there tells more.
+    if failure.kind == FailureKind::TimedOut && !failure.trace.is_empty() {
+        fields.push(("trace", &failure.trace));
+    }
+    application.log(Level::Warning, "a listener failed", &fields);
 }
 
 /// The listeners that a delivery is for, by their places here. Those that are gone are the broker's to bury.

@@ -1,5 +1,6 @@
 //! Provides what the application tells of each listener: it goes to the scoreboard at once, and failures into the next report.
 
+use super::limit;
 use crate::application::{Outcome, Watch};
 use crate::scoreboard::Slot;
 use proletarier_core::failure::Failure;
@@ -16,10 +17,13 @@ pub(super) struct DeliveryWatch<'a> {
 
 impl Watch for DeliveryWatch<'_> {
     fn enter(&mut self, listener: ListenerIndex) {
-        self.slot.enter(listener, crate::clock::mono().0);
+        let now = crate::clock::mono().0;
+        self.slot.enter(listener, now);
+        limit::enter(listener, now);
     }
 
     fn leave(&mut self, listener: ListenerIndex, outcome: Outcome) {
+        limit::leave();
         self.slot.leave(self.chunk, self.delivery, listener, outcome.is_err());
         if let Err(failure) = outcome {
             self.failures.push(FailedListener { delivery: self.delivery, listener, failure: failure.capped() });

@@ -1,12 +1,12 @@
 //! Where events go while no broker takes them: the client's side of the spool.
 
-use crate::support::{FakeBroker, LONG, Lab, trigger, trigger_record, until, until_true};
+use crate::support::{FakeBroker, LONG, Lab, Run, trigger, trigger_record, until, until_true};
 use proletarier_core::frame::RejectCode;
 use proletarier_core::record::Record;
 use proletarier_engine::client::{Asked, ClientError, Confirm};
 use proletarier_engine::spool::{self, Circuit, SpoolOptions};
 use serde_json::json;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant, SystemTime};
@@ -200,6 +200,64 @@ fn events_with_a_key_stay_behind_those_of_their_process_in_the_spool() {
     assert!(spooled.events.is_sorted_by_key(|event| event.number));
     keyed("k3");
     assert_eq!(broker.wait_names(1).last().unwrap(), "k3");
+}
+
+/// The numbers of the events in the order in which the only worker ran them are, for each key, the order in which they were triggered.
+#[track_caller]
+fn assert_order_by_key(lab: &Lab, triggered: &[String], keys: usize) {
+    let numbers: HashMap<_, _> = triggered.iter().zip(0..).map(|(id, number)| (id.as_str(), number)).collect();
+    let is_theirs = |run: &Run| run.listener == "one" && numbers.contains_key(run.event.as_str());
+    let mut runs: Vec<_> = lab.handled().into_iter().filter(is_theirs).collect();
+    runs.sort_by_key(|run| run.started);
+    let mut last = vec![None; keys];
+    for run in &runs {
+        let number: usize = numbers[run.event.as_str()];
+        let before = last[number % keys].replace(number);
+        assert!(before < Some(number), "{number} of key {} came behind {before:?}", number % keys);
+    }
+    assert_eq!(runs.len(), triggered.len());
+}
+
+#[test]
+fn order_by_key_holds_across_an_outage() {
+    let lab = Lab::new().spooling().set("worker.pool_size", 1);
+    let mut daemon = lab.daemon();
+    for confirm in ["deferred", "accepted"] {
+        let before = lab.handled().len();
+        let mut client =
+            lab.flood(0.1, &json!({ "confirm": confirm, "name": "one", "count": 2_000, "keys": 7, "pause": 0.0002 }));
+        until_true("some are triggered", || client.told().triggered.len() > 300);
+        daemon.stop();
+        until_true("some are spooled", || spool::size(&lab.path("spool")) > 0);
+        daemon = lab.daemon();
+        let ids = client.finish_well();
+        lab.wait_handled(before + 2 * ids.len());
+        assert!(lab.number("counters.spooled") > 0, "{}", lab.status());
+        assert_order_by_key(&lab, &ids, 7);
+    }
+}
+
+#[test]
+fn what_waits_behind_a_key_is_sent_before_its_process_ends() {
+    let lab = Lab::new().set("worker.pool_size", 1);
+    let _daemon = lab.daemon();
+    for round in 1..=10 {
+        for confirm in ["deferred", "none"] {
+            lab.flood(LONG.as_secs_f64(), &json!({ "confirm": confirm, "name": "one", "count": 700, "keys": 7 })).finish_well();
+        }
+        assert_eq!(lab.number("counters.accepted"), 1_400 * round);
+    }
+}
+
+#[test]
+fn order_by_key_holds_across_overload() {
+    let lab = Lab::new().spooling().set("worker.pool_size", 1).set("broker.max_pending", 60);
+    let _daemon = lab.daemon();
+    let mut client = lab.flood(LONG.as_secs_f64(), &json!({ "confirm": "deferred", "name": "one", "count": 6_000, "keys": 7 }));
+    let ids = client.finish_well();
+    lab.wait_handled(2 * ids.len());
+    assert!(lab.number("counters.spooled") > 100 && lab.number("counters.rejected") > 0, "{}", lab.status());
+    assert_order_by_key(&lab, &ids, 7);
 }
 
 #[test]

@@ -73,6 +73,20 @@ fn a_second_death_waits_and_the_last_is_the_listeners_own() {
 }
 
 #[test]
+fn a_kill_for_its_time_is_the_listeners_own_from_the_first() {
+    let mut rig = under_way();
+    let words = Failure::new(FailureKind::TimedOut, "timeout", "too long");
+    let slot = remains(vec![ChunkRemains { number: 1, finished: 0, claimed: 1, marks: vec![mark(0, 0, false)] }], Some(1));
+    die(&mut rig, &Remains { last_words: Some(words.clone()), ..slot });
+    let waiting = rig.waiting();
+    let again = waiting.iter().find(|next| only(next) == ["l1"]).unwrap();
+    assert_eq!((again.attempt, again.due.is_some()), (2, true), "later, not at once as after other deaths");
+    assert_eq!(again.history().last().map(|spent| &spent.failure), Some(&words));
+    let behind = waiting.iter().find(|next| only(next) == ["l2", "l3", "l4"]).unwrap();
+    assert_eq!((behind.attempt, behind.due.is_some()), (1, false));
+}
+
+#[test]
 fn finished_mates_are_done_and_unclaimed_ones_go_out_first() {
     let mut rig = Rig::new();
     rig.hurry(64);

@@ -28,7 +28,7 @@ pub struct Command {
 /// A request with nothing more.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Status {
+pub struct Plain {
     #[serde(rename = "command")]
     _command: IgnoredAny,
 }

@@ -185,6 +185,14 @@ impl Lab {
         })
     }
 
+    /// Starts one as the first process of a namespace, as a container does; none where this process may make none.
+    pub fn start_as_init(&self) -> Option<Daemon> {
+        let enter = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+        let may = Command::new("unshare").args(enter).arg("true").stderr(Stdio::null()).status();
+        let daemon = || self.start_by(Command::new("unshare").args(enter).arg(application()), &[], |_| {});
+        may.is_ok_and(|status| status.success()).then(daemon)
+    }
+
     fn wait_for(&self, daemon: Daemon) -> Daemon {
         daemon.wait_until_ready();
         let pool = self.settings()["worker"]["pool_size"].clone();
@@ -198,11 +206,14 @@ impl Lab {
     }
 
     fn start_command(&self, more: &[&str], change: impl FnOnce(&mut Command)) -> Daemon {
+        self.start_by(&mut Command::new(application()), more, change)
+    }
+
+    fn start_by(&self, command: &mut Command, more: &[&str], change: impl FnOnce(&mut Command)) -> Daemon {
         let log = self.path(&format!("log.{}", self.logs.replace(self.logs.get() + 1)));
-        let mut command = Command::new(application());
         command.arg("run").arg(self.settings().to_string()).arg(self.dir.path()).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
-        change(&mut command);
+        change(command);
         Daemon::new(self.spawn(command), log)
     }
 
@@ -240,11 +251,11 @@ impl Lab {
         command.arg("flood").arg(settings.to_string()).arg(flood.to_string());
         command.stdin(Stdio::null()).stdout(File::create(&output).unwrap());
         change(&mut command);
-        Flooding { child: self.spawn(command), output }
+        Flooding { child: self.spawn(&mut command), output }
     }
 
     /// In a process group of its own, so that all of it can be found, and killed.
-    fn spawn(&self, mut command: Command) -> Child {
+    fn spawn(&self, command: &mut Command) -> Child {
         let child = command.process_group(0).spawn().unwrap();
         self.groups.borrow_mut().push(Pid::from_raw(child.id() as i32));
         child
