@@ -6,7 +6,7 @@ use proletarier_core::delivery::DeadLetter;
 use proletarier_core::failure::Failure;
 use proletarier_core::listener::{ListenerIndex, ListenerTable};
 use proletarier_core::record::Record;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of one listener of one event.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ struct Tally {
 #[derive(Clone, Debug, Default)]
 struct Event {
     name: String,
-    key: Option<&'static str>,
+    key: Option<(usize, &'static str)>,
     /// The next of its key has been started: nothing of this one may be.
     passed: bool,
     not_before: u64,
@@ -68,7 +68,7 @@ impl Ledger {
         Self { table, events: BTreeMap::new(), appended: Vec::new(), started: Vec::new(), worker_kills: 0, reruns: 0, runs: 0 }
     }
 
-    pub fn sent(&mut self, id: &str, name: &str, key: Option<&'static str>) {
+    pub fn sent(&mut self, id: &str, name: &str, key: Option<(usize, &'static str)>) {
         self.events.insert(id.into(), Event { name: name.into(), key, ..Event::default() });
     }
 
@@ -119,7 +119,7 @@ impl Ledger {
     pub fn takes_its_turn(&mut self, id: &str, letters: Option<&[(Token, DeadLetter)]>) {
         let event = &self.events[id];
         let Some(key) = event.key.filter(|_| !event.forgotten) else { return };
-        assert!(!event.passed, "{id} is started after the next of its key, {key}");
+        assert!(!event.passed, "{id} is started after the next of its key, {key:?}");
         let is_started = |event: &Event| event.listeners.values().any(|tally| tally.starts > 0);
         let is_first = !is_started(event);
         let table = &self.table;
@@ -136,9 +136,9 @@ impl Ledger {
                     })
                 });
                 let done = before.listeners.get(&listener).is_some_and(|tally| tally.done && tally.running.is_none());
-                assert!(dead || done, "{id} is started while {} of {other}, of the same key {key}, is not over", spec.id);
+                assert!(dead || done, "{id} is started while {} of {other}, of the same key {key:?}, is not over", spec.id);
             }
-            assert!(is_first || before.passed, "{id} goes on beside {other}, of the same key {key}");
+            assert!(is_first || before.passed, "{id} goes on beside {other}, of the same key {key:?}");
             before.passed = true;
         }
     }
@@ -258,11 +258,12 @@ impl Ledger {
                 }
             }
         }
-        for key in ["a", "b", "c"] {
+        let keys: BTreeSet<_> = self.events.values().filter_map(|event| event.key).collect();
+        for key in keys {
             let of_key = |id: &&String| self.events[*id].key == Some(key) && !self.events[*id].forgotten;
             let started: Vec<_> = self.started.iter().filter(of_key).collect();
             let accepted: Vec<_> = self.appended.iter().filter(of_key).filter(|id| started.contains(id)).collect();
-            assert_eq!(started, accepted, "order of the key {key}");
+            assert_eq!(started, accepted, "order of the key {key:?}");
         }
         if in_order {
             assert_eq!(self.started, self.appended, "order");
