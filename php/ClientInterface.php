@@ -23,13 +23,14 @@ interface ClientInterface
      *     at?: \DateTimeInterface,
      *     expires?: int|float|\DateTimeInterface,
      *     queue?: string,
+     *     priority?: 'high'|'normal'|'low',
      *     key?: string,
      *     unique?: string,
      *     unique_for?: int|float,
      *     id?: string,
      *     headers?: array<string, string>,
      *     spool?: bool,
-     * } $options delay (seconds) and at exclude each other;
+     * } $options delay (seconds) and at exclude each other, and so do key and a priority;
      *     while an event with the same unique key waits or runs, for unique_for seconds at most (a day), that one's id is
      *     returned; with spool false an event that no broker confirms in time is not spooled but throws, so that the level is
      *     accepted at least; null means not given

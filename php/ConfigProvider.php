@@ -39,6 +39,10 @@ final class ConfigProvider
                 'Proletarier\Command\FailedCommand' => Factory\CommandFactory::class,
                 'Proletarier\Command\WaitingCommand' => Factory\CommandFactory::class,
                 'Proletarier\Command\SpoolCommand' => Factory\CommandFactory::class,
+                'Proletarier\Command\StatusCommand' => Factory\CommandFactory::class,
+                'Proletarier\Command\QueuesCommand' => Factory\CommandFactory::class,
+                'Proletarier\Command\ReloadCommand' => Factory\CommandFactory::class,
+                'Proletarier\Command\StopCommand' => Factory\CommandFactory::class,
             ],
             'aliases' => [
                 'Proletarier\Client' => 'Proletarier\ClientInterface',
@@ -60,6 +64,10 @@ final class ConfigProvider
                 'proletarier:failed' => 'Proletarier\Command\FailedCommand',
                 'proletarier:waiting' => 'Proletarier\Command\WaitingCommand',
                 'proletarier:spool' => 'Proletarier\Command\SpoolCommand',
+                'proletarier:status' => 'Proletarier\Command\StatusCommand',
+                'proletarier:queues' => 'Proletarier\Command\QueuesCommand',
+                'proletarier:reload' => 'Proletarier\Command\ReloadCommand',
+                'proletarier:stop' => 'Proletarier\Command\StopCommand',
             ],
         ];
     }

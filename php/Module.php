@@ -71,6 +71,10 @@ final class Module
             'proletarier failed [list|show|replay|discard|purge|export|import]' => 'What failed for good, and bring it back',
             'proletarier waiting [list|show|cancel|purge]' => 'What waits, and take it back',
             'proletarier spool [list|show|drain|discard]' => 'What no daemon has taken yet',
+            'proletarier status [--watch] [--json] [--quiet]' => 'How the daemon is',
+            'proletarier queues [list|pause|resume]' => 'Show the queues, hold one up',
+            'proletarier reload [--wait]' => 'Replace the workers by such of the new code',
+            'proletarier stop [--wait]' => 'Stop the daemon',
         ];
     }
 }

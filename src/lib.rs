@@ -13,6 +13,7 @@ pub mod interfaces;
 mod json_value;
 mod module;
 pub mod php;
+mod recycle;
 mod request_end;
 mod retry_after;
 mod run;

@@ -1,6 +1,6 @@
 //! Provides the module's entry: what PHP finds in the extension.
 
-use crate::{client, confirm, control, event, exceptions, info, interfaces, php, request_end, run, spool, worker};
+use crate::{client, confirm, control, event, exceptions, info, interfaces, php, recycle, request_end, run, spool, worker};
 use ext_php_rs::prelude::*;
 
 /// Before any class of `ext-php-rs`'s own: interfaces and exceptions, which it can't make.
@@ -31,6 +31,7 @@ pub fn module(module: ModuleBuilder) -> ModuleBuilder {
         .function(run::function())
         .function(control::function())
         .function(spool::function())
+        .function(recycle::function())
         .shutdown_function(request_end::module_shutdown)
         .info_function(info::print)
 }

@@ -24,6 +24,9 @@ const DESCRIPTIONS = [
         . "@param array<string, mixed> \$options the key `proletarier` of the configuration, without `listeners`; beside it role ('all', 'broker', 'worker'),\n"
         . "    events (a callable that gets the internal events) and logger (an object with PSR-3's log())\n\n"
         . "@throws Proletarier\Exception\Configuration\n@throws Proletarier\Exception\AlreadyRunning",
+    'proletarier_recycle' => "Has this worker replaced after the event that it handles: the next one is there before it leaves, and no event counts as tried for it.\n\n"
+        . "@param string \$reason for the log, and for `worker.shutdown`; of several that were given the first\n\n"
+        . "@return bool false outside of a worker, where nothing happens",
     'proletarier_spool' => "Lists, drains or discards the events in this machine's spool.\n\n"
         . "@param 'list'|'drain'|'discard' \$action list: a page of `records`, and `next` for the page after; drain: sends them to client.connect, and\n"
         . "    tells how many were `sent` and are `left`; discard: tells how many (`done`)\n"

@@ -51,6 +51,17 @@ namespace {
     function proletarier_spool(string $action, array $options = []): array
     {
     }
+
+    /**
+     * Has this worker replaced after the event that it handles: the next one is there before it leaves, and no event counts as tried for it.
+     *
+     * @param string $reason for the log, and for `worker.shutdown`; of several that were given the first
+     *
+     * @return bool false outside of a worker, where nothing happens
+     */
+    function proletarier_recycle(string $reason): bool
+    {
+    }
 }
 
 namespace Proletarier {
@@ -118,13 +129,14 @@ namespace Proletarier {
          *     at?: \DateTimeInterface,
          *     expires?: int|float|\DateTimeInterface,
          *     queue?: string,
+         *     priority?: 'high'|'normal'|'low',
          *     key?: string,
          *     unique?: string,
          *     unique_for?: int|float,
          *     id?: string,
          *     headers?: array<string, string>,
          *     spool?: bool,
-         * } $options delay (seconds) and at exclude each other;
+         * } $options delay (seconds) and at exclude each other, and so do key and a priority;
          *     while an event with the same unique key waits or runs, for unique_for seconds at most (a day), that one's id is
          *     returned; with spool false an event that no broker confirms in time is not spooled but throws, so that the level is
          *     accepted at least; null means not given

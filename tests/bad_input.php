@@ -174,6 +174,8 @@ return [
     'options: confirm as enum' => [$options(['confirm' => Confirm::None]), null, ''],
     'options: delay of 0' => [$options(['delay' => 0]), null, ''],
     'options: delay' => [$options(['delay' => 0.5, 'key' => str_repeat('k', 255), 'queue' => str_repeat('q', 64)]), null, ''],
+    'options: priority' => [$options(['priority' => 'high']), null, ''],
+    'options: priority with key' => [$options(['priority' => 'normal', 'key' => 'k']), null, ''],
     'options: at' => [$options(['at' => new DateTimeImmutable('+1 hour')]), null, ''],
     'options: expires' => [$options(['expires' => 60]), null, ''],
     'options: expires as time' => [$options(['expires' => new DateTime('+1 hour')]), null, ''],
@@ -185,22 +187,22 @@ return [
     'options: unknown, near' => [
         $options(['dealy' => 5]),
         InvalidArgument::class,
-        "options['dealy']: unknown option; did you mean delay? Allowed: confirm, delay, at, expires, queue, key, unique, unique_for, id, headers, spool",
+        "options['dealy']: unknown option; did you mean delay? Allowed: confirm, delay, at, expires, queue, priority, key, unique, unique_for, id, headers, spool",
     ],
     'options: unknown, far' => [
         $options(['colour' => 'red']),
         InvalidArgument::class,
-        "options['colour']: unknown option. Allowed: confirm, delay, at, expires, queue, key, unique, unique_for, id, headers, spool",
+        "options['colour']: unknown option. Allowed: confirm, delay, at, expires, queue, priority, key, unique, unique_for, id, headers, spool",
     ],
     'options: unknown, though null' => [
         $options(['colour' => null]),
         InvalidArgument::class,
-        "options['colour']: unknown option. Allowed: confirm, delay, at, expires, queue, key, unique, unique_for, id, headers, spool",
+        "options['colour']: unknown option. Allowed: confirm, delay, at, expires, queue, priority, key, unique, unique_for, id, headers, spool",
     ],
     'options: a list' => [
         $options(['accepted']),
         InvalidArgument::class,
-        "options['0']: unknown option. Allowed: confirm, delay, at, expires, queue, key, unique, unique_for, id, headers, spool",
+        "options['0']: unknown option. Allowed: confirm, delay, at, expires, queue, priority, key, unique, unique_for, id, headers, spool",
     ],
     'confirm: a word' => [
         $options(['confirm' => 'sometimes']),
@@ -261,6 +263,21 @@ return [
         $options(['queue' => str_repeat('q', 65)]),
         InvalidArgument::class,
         "options['queue']: a string of 65 bytes is not allowed: give a string of 1 to 64 bytes",
+    ],
+    'priority: a word' => [
+        $options(['priority' => 'urgent']),
+        InvalidArgument::class,
+        "options['priority']: \"urgent\" is not allowed: give 'high', 'normal' or 'low'",
+    ],
+    'priority: a number' => [
+        $options(['priority' => 1]),
+        InvalidArgument::class,
+        "options['priority']: 1 is not allowed: give 'high', 'normal' or 'low'",
+    ],
+    'priority: with key' => [
+        $options(['priority' => 'low', 'key' => 'k']),
+        InvalidArgument::class,
+        "options['priority']: events of one key run in the order in which they come: give either key or priority",
     ],
     'key: an integer' => [
         $options(['key' => 7]),

@@ -23,6 +23,10 @@ final class Console
         FailedCommand::class,
         WaitingCommand::class,
         SpoolCommand::class,
+        StatusCommand::class,
+        QueuesCommand::class,
+        ReloadCommand::class,
+        StopCommand::class,
     ];
 
     /**

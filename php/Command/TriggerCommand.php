@@ -46,6 +46,7 @@ final class TriggerCommand extends Command
             ->addOption('at', null, InputOption::VALUE_REQUIRED, 'When it is due, such as "2030-01-31 08:00" or "tomorrow 8:00"')
             ->addOption('expires', null, InputOption::VALUE_REQUIRED, 'Seconds, or a time as for --at, after which it is not started')
             ->addOption('queue', null, InputOption::VALUE_REQUIRED, 'The queue it goes to')
+            ->addOption('priority', null, InputOption::VALUE_REQUIRED, 'Within its queue: high, normal or low')
             ->addOption('key', null, InputOption::VALUE_REQUIRED, 'Events with the same key are handled one after the other')
             ->addOption('unique', null, InputOption::VALUE_REQUIRED, 'Not taken while an event with the same one waits or runs, whose id is printed')
             ->addOption('unique-for', null, InputOption::VALUE_REQUIRED, 'Seconds that --unique is held at most, from when the event is due (a day)')
@@ -129,7 +130,7 @@ final class TriggerCommand extends Command
             'at' => self::moment('at', $input->getOption('at')),
             'expires' => is_string($expires) ? self::moment('expires', $expires) : $expires,
         ];
-        foreach (['queue', 'key', 'unique', 'id'] as $name) {
+        foreach (['queue', 'priority', 'key', 'unique', 'id'] as $name) {
             $options[$name] = $input->getOption($name);
         }
         $options['unique_for'] = $number($input->getOption('unique-for'));

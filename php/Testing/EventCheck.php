@@ -16,7 +16,7 @@ final class EventCheck
     private const MAX_NAME = 255;
 
     private const OPTIONS = [
-        'confirm', 'delay', 'at', 'expires', 'queue', 'key', 'unique', 'unique_for', 'id', 'headers', 'spool',
+        'confirm', 'delay', 'at', 'expires', 'queue', 'priority', 'key', 'unique', 'unique_for', 'id', 'headers', 'spool',
     ];
 
     private const MAX_HEADERS = 32;
@@ -120,6 +120,12 @@ final class EventCheck
             );
         }
 
+        if (isset($options['key']) && ($options['priority'] ?? 'normal') !== 'normal') {
+            throw new InvalidArgument(
+                "options['priority']: events of one key run in the order in which they come: give either key or priority"
+            );
+        }
+
         return $options;
     }
 
@@ -134,6 +140,7 @@ final class EventCheck
                 : 'seconds, more than 0, or a DateTimeInterface',
             'unique_for' => self::isSeconds($value) && $value > 0 ? null : 'seconds, more than 0',
             'queue' => self::text($value, 64),
+            'priority' => in_array($value, ['high', 'normal', 'low'], true) ? null : "'high', 'normal' or 'low'",
             'key', 'unique' => self::text($value, 255),
             'id' => is_string($value) && preg_match('/^[A-Za-z0-9._:-]{1,64}$/D', $value) === 1
                 ? null

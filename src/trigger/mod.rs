@@ -115,6 +115,7 @@ fn trigger(client: &Client, given: &[Zval], result: &mut Zval) -> Result<(), Ref
         queue: options.queue.as_deref(),
         key: options.key.as_deref(),
         unique: options.unique.as_deref(),
+        priority: options.priority,
         unique_for: options.unique_for,
         headers: Headers::Pairs(&options.headers),
         params: json,

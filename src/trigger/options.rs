@@ -9,12 +9,13 @@ use ext_php_rs::convert::FromZval;
 use ext_php_rs::exception::PhpException;
 use ext_php_rs::types::{ZendHashTable, ZendObject, Zval};
 use proletarier_core::nearest::nearest;
-use proletarier_core::record::is_valid_id;
+use proletarier_core::record::{Priority, is_valid_id};
 use proletarier_core::settings;
 use proletarier_engine::client::{Asked, Confirm};
 
 /// The keys that there are, in the order in which messages tell them.
-const KEYS: [&str; 11] = ["confirm", "delay", "at", "expires", "queue", "key", "unique", "unique_for", "id", "headers", "spool"];
+const KEYS: [&str; 12] =
+    ["confirm", "delay", "at", "expires", "queue", "priority", "key", "unique", "unique_for", "id", "headers", "spool"];
 const MAX_HEADERS: usize = 32;
 const MAX_HEADER_NAME: usize = 64;
 const MAX_HEADER_VALUE: usize = 1024;
@@ -27,6 +28,7 @@ pub struct Options {
     pub at: Option<u64>,
     pub expires: Option<u64>,
     pub queue: Option<String>,
+    pub priority: Priority,
     pub key: Option<String>,
     pub unique: Option<String>,
     /// A span.
@@ -55,6 +57,7 @@ impl Options {
                 "at" => options.at = Some(moment(value).ok_or_else(|| refuse("at", value, "a DateTimeInterface"))?),
                 "expires" => options.expires = Some(expires(value, now)?),
                 "queue" => options.queue = Some(text("queue", value, 64)?),
+                "priority" => options.priority = priority(value)?,
                 "key" => options.key = Some(text("key", value, 255)?),
                 "unique" => options.unique = Some(text("unique", value, 255)?),
                 "unique_for" => {
@@ -71,6 +74,11 @@ impl Options {
         }
         if options.unique_for.is_some() && options.unique.is_none() {
             return Err(invalid("options['unique_for']: it tells how long options['unique'] is held: give that too"));
+        }
+        if options.key.is_some() && options.priority != Priority::Normal {
+            return Err(invalid(
+                "options['priority']: events of one key run in the order in which they come: give either key or priority",
+            ));
         }
         Ok(options)
     }
@@ -109,6 +117,11 @@ fn confirm(value: &Zval) -> Result<Confirm, PhpException> {
     let word = value.str().and_then(settings::Confirm::from_word);
     word.map(crate::client::level)
         .ok_or_else(|| refuse("confirm", value, "'none', 'deferred', 'accepted', 'synced' or a Proletarier\\Confirm"))
+}
+
+fn priority(value: &Zval) -> Result<Priority, PhpException> {
+    let priority = value.str().and_then(Priority::from_word);
+    priority.ok_or_else(|| refuse("priority", value, "'high', 'normal' or 'low'"))
 }
 
 /// Seconds, of `least` or more, as microseconds; beyond some 500,000 years it is these.

@@ -8,6 +8,7 @@ use super::{failure, guard, limit, memory_limit, moments};
 use crate::event::{Event, Parts};
 use crate::php::call::{self, Ended};
 use crate::php::{json, process};
+use crate::recycle;
 use crate::request_end;
 use ext_php_rs::convert::IntoZval;
 use ext_php_rs::types::Zval;
@@ -34,7 +35,7 @@ impl PhpApplication {
         dispatch::preload();
         Self {
             listeners,
-            registry: Rc::new(Registry::new(voice, settings.retry)),
+            registry: Rc::new(Registry::new(voice, settings.retry, settings.worker.parallel)),
             memory_limit: settings.worker.memory_limit,
             dispatch: None,
         }
@@ -71,6 +72,7 @@ fn boot_failure(ended: &Ended) -> Failure {
 impl Application for PhpApplication {
     fn launch(&mut self, worker: WorkerInfo) -> Result<Vec<ListenerSpec>, Failure> {
         process::begin();
+        recycle::begin();
         memory_limit::apply(self.memory_limit);
         moments::launch(&self.registry.voice, worker).map_err(|ended| boot_failure(&ended))?;
         let dispatch = Dispatch::attach(&self.registry, &self.listeners).map_err(|ended| boot_failure(&ended))?;
@@ -127,6 +129,10 @@ impl Application for PhpApplication {
 
     fn alarm(&self) -> Option<Alarm> {
         Some(limit::ALARM)
+    }
+
+    fn take_recycling(&mut self) -> Option<String> {
+        recycle::take()
     }
 
     fn log(&mut self, level: Level, message: &str, fields: &[(&str, &dyn Display)]) {

@@ -26,6 +26,11 @@ final class FakeControl
     /** @var list<array<string, mixed>|\Throwable> answers to `outcome`, one after the other, the last for good */
     public array $outcomes = [];
 
+    public int $reloads = 0;
+
+    /** @var list<array<string, mixed>|\Throwable> answers to `status`, one after the other, the last for good; none: the backlog alone */
+    public array $statuses = [];
+
     /**
      * @param array<int, array<string, mixed>> $letters dead ones, by cursor
      * @param array<int, array<string, mixed>> $events waiting ones, by cursor
@@ -77,7 +82,10 @@ final class FakeControl
         $this->requests[] = $request = json_decode(json_encode($request, JSON_THROW_ON_ERROR), true);
 
         return match ($request['command']) {
-            'status' => ['backlog' => ['pending' => 3, 'reserved' => 1, 'parked' => 2, 'dead' => count($this->letters)]],
+            'reload' => ['reload' => ++$this->reloads],
+            'stop' => ['stopping' => true],
+            'queue_pause', 'queue_resume' => ['queue' => $request['queue']],
+            'status' => $this->statuses !== [] ? $this->status() : ['backlog' => ['pending' => 3, 'reserved' => 1, 'parked' => 2, 'dead' => count($this->letters)]],
             'failed' => $this->page('letters', $request, !($request['params'] ?? false)),
             'failed_export' => $this->page('letters', $request + ['limit' => 100], false),
             'failed_replay', 'failed_discard' => $this->change('letters', $request),
@@ -97,6 +105,13 @@ final class FakeControl
         array_push($this->imported, ...$letters);
 
         return ['done' => count($letters)];
+    }
+
+    private function status(): array
+    {
+        $status = count($this->statuses) > 1 ? array_shift($this->statuses) : $this->statuses[0];
+
+        return $status instanceof \Throwable ? throw $status : $status;
     }
 
     private function outcome(): array

@@ -4,7 +4,7 @@
  * The application that the system tests run: `php application.php <directory> <options as JSON>`.
  *
  * Each listener appends a line to `<directory>/handled` when it has done, and does before what the params' `do` asks of it:
- * `{"do": {"<listener>": "kill" | "exit" | "memory" | "throw" | "fatal" | "give up" | "later" | "mend"}}` in the first attempt, `{"sleep":
+ * `{"do": {"<listener>": "kill" | "exit" | "memory" | "throw" | "fatal" | "give up" | "later" | "recycle" | "mend"}}` in the first attempt, `{"sleep":
  * seconds}` in each. "mend" throws until there is a file `<directory>/mended`. Where there is a file `<directory>/herald`, there is a listener
  * of `proletarier.dead`.
  */
@@ -32,6 +32,7 @@ $listener = static function (string $name) use ($directory): callable {
                 'later' => throw new Proletarier\Exception\RetryAfterException('busy', 0.5),
                 'fatal' => trigger_error('as asked', E_USER_ERROR),
                 'fork' => pcntl_fork(),
+                'recycle' => \proletarier_recycle('as asked'),
                 'print' => print("printed by $name"),
                 'mend' => is_file("$directory/mended") || throw new RuntimeException('the warehouse is busy'),
                 null => null,

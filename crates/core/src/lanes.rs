@@ -34,7 +34,25 @@ impl Lanes {
     /// How many there are; at least [`PRIORITIES`].
     #[must_use]
     pub fn count(&self) -> usize {
-        self.names.len().max(1) * usize::from(PRIORITIES)
+        self.queue_count() * usize::from(PRIORITIES)
+    }
+
+    /// How many queues there are; at least the default one.
+    #[must_use]
+    pub fn queue_count(&self) -> usize {
+        self.names.len().max(1)
+    }
+
+    /// The name of the queue at a place.
+    #[must_use]
+    pub fn name(&self, place: usize) -> &str {
+        self.names.get(place).map_or(DEFAULT_QUEUE, String::as_str)
+    }
+
+    /// The place of the queue with a name.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<usize> {
+        if name == DEFAULT_QUEUE { Some(0) } else { self.names.iter().position(|known| known == name) }
     }
 
     /// The queues' names, by their places.
@@ -58,18 +76,17 @@ impl Lanes {
     /// The lane of an event: of the queue that it asks for, or that takes its name, at its priority.
     #[must_use]
     pub fn of_record(&self, record: &Record<'_>) -> Lane {
+        if self.names.len() <= 1 {
+            return record.priority.lane();
+        }
         let asked = record.queue.and_then(|name| self.place(name));
         let place = asked.or_else(|| self.queues.of_event(record.name).and_then(|queue| self.place(&queue.name)));
-        place.unwrap_or(0) * PRIORITIES
+        place.unwrap_or(0) as Lane * PRIORITIES + record.priority.lane()
     }
 
     /// The lane of a delivery whose own number is not known, such as one read from a store.
     #[must_use]
     pub fn of(&self, delivery: &Delivery) -> Lane {
         Record::decode(&delivery.record).map_or(0, |record| self.of_record(&record))
-    }
-
-    fn place(&self, name: &str) -> Option<Lane> {
-        self.names.iter().position(|known| known == name).map(|place| place as Lane)
     }
 }

@@ -34,6 +34,7 @@ mod tag {
     pub const UNIQUE: u8 = 6;
     pub const HEADER: u8 = 7;
     pub const UNIQUE_FOR: u8 = 8;
+    pub const PRIORITY: u8 = 9;
 }
 
 /// An event about to be written as a record, and what is read from one. All text is borrowed.
@@ -57,12 +58,59 @@ pub struct Record<'a> {
     pub key: Option<&'a str>,
     /// At most one of these waits or runs, 1 to 255 bytes.
     pub unique: Option<&'a str>,
+    /// Which of its queue goes first.
+    pub priority: Priority,
     /// How long `unique` is held at most, in microseconds from when the event is due; none: [`UNIQUE_FOR`].
     pub unique_for: Option<u64>,
     /// Headers such as traceparent.
     pub headers: Headers<'a>,
     /// JSON, an object or an array.
     pub params: &'a [u8],
+}
+
+/// What goes first within a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Priority {
+    /// What nothing is said of.
+    #[default]
+    Normal = 0,
+    /// Before all others of its queue.
+    High = 1,
+    /// When nothing else of its queue waits.
+    Low = 2,
+}
+
+impl Priority {
+    /// The words for it, in the order in which messages tell them.
+    pub const WORDS: [(&str, Self); 3] = [("high", Self::High), ("normal", Self::Normal), ("low", Self::Low)];
+
+    /// The priority that a word names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, priority)| *priority)
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, priority)| *priority == self).map_or("normal", |(word, _)| word)
+    }
+
+    /// Its place among its queue's lanes.
+    #[must_use]
+    pub const fn lane(self) -> u16 {
+        self as u16
+    }
+
+    fn read(value: &[u8]) -> Option<Self> {
+        match value {
+            [1] => Some(Self::High),
+            [2] => Some(Self::Low),
+            [_] => Some(Self::Normal),
+            _ => None,
+        }
+    }
 }
 
 /// Headers, either as the caller has them or as they stand in a record.
@@ -78,6 +126,19 @@ impl Default for Headers<'_> {
     fn default() -> Self {
         Self::Pairs(&[])
     }
+}
+
+/// What [`Record::head`] reads: bytes of text, as they stand there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// The event's id.
+    pub id: &'a [u8],
+    /// Its name.
+    pub name: &'a [u8],
+    /// Wall time of trigger(), in microseconds.
+    pub triggered_at: u64,
+    /// Events of one key run in order.
+    pub key: Option<&'a [u8]>,
 }
 
 /// Why bytes are no record.
@@ -136,6 +197,9 @@ impl<'a> Record<'a> {
                 field(out, tag, &[text.as_bytes()]);
             }
         }
+        if self.priority != Priority::Normal {
+            field(out, tag::PRIORITY, &[&[self.priority as u8]]);
+        }
         for (name, value) in self.headers.iter() {
             field(out, tag::HEADER, &[&[name.len() as u8], name.as_bytes(), value.as_bytes()]);
         }
@@ -186,6 +250,32 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Reads the little of a record that its order by key goes by, and checks nothing: of a record that was decoded once. None: it is none.
+    #[must_use]
+    pub fn head(bytes: &'a [u8]) -> Option<Head<'a>> {
+        let mut rest = Cursor(bytes.get(1..)?);
+        let mut head = Head { id: rest.bytes8().ok()?, name: rest.bytes8().ok()?, triggered_at: rest.u64().ok()?, key: None };
+        loop {
+            let tag = rest.u8().ok()?;
+            if tag == tag::END {
+                return Some(head);
+            }
+            let length = rest.u16().ok()?;
+            let value = rest.take(usize::from(length)).ok()?;
+            if tag == tag::KEY {
+                head.key = Some(value);
+            }
+        }
+    }
+
+    /// The wall time of trigger() in a record, which is not looked at beyond that.
+    #[must_use]
+    pub fn triggered_at(bytes: &[u8]) -> Option<u64> {
+        let name = 2 + usize::from(*bytes.get(1)?);
+        let at = name + 1 + usize::from(*bytes.get(name)?);
+        bytes.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
+    }
+
     fn field(&mut self, tag: u8, value: &'a [u8]) -> Result<(), RecordError> {
         let text = |limit: usize| match std::str::from_utf8(value) {
             Ok(text) if (1..=limit).contains(&text.len()) => Ok(Some(text)),
@@ -197,6 +287,8 @@ impl<'a> Record<'a> {
             tag::DELAY => self.delay = number()?,
             tag::EXPIRES => self.expires = number()?,
             tag::UNIQUE_FOR => self.unique_for = number()?,
+            // One that a later version may write counts as none.
+            tag::PRIORITY => self.priority = Priority::read(value).ok_or(RecordError::Field(tag))?,
             tag::QUEUE => self.queue = text(64)?,
             tag::KEY => self.key = text(255)?,
             tag::UNIQUE => self.unique = text(255)?,

@@ -11,7 +11,7 @@ use proletarier_core::frame::{
 };
 use proletarier_core::listener::ListenerSpec;
 use proletarier_core::queue::{ChunkRemains, Effects, ListenerMark, Queue, Remains, Rules};
-use proletarier_core::record::{Headers, Record};
+use proletarier_core::record::{Headers, Priority, Record};
 use proletarier_core::retry::RetryPolicy;
 use proletarier_core::time::Now;
 use std::cell::RefCell;
@@ -121,6 +121,7 @@ impl Dice {
             queue: queue.as_deref(),
             key: key.as_deref(),
             unique: unique.as_deref(),
+            priority: Priority::WORDS[self.below(3)].1,
             unique_for: self.maybe(Self::number),
             headers: Headers::Pairs(&headers),
             params: &params,
@@ -402,7 +403,7 @@ fn no_worker_makes_the_queue_panic() {
                 return false;
             }
         }
-        assert!(queue.wanted() < MUTATIONS);
+        assert!(queue.wants().iter().all(|(_, count)| *count < MUTATIONS));
         true
     };
     Dice(9).try_codec(Dice::hear_worker, read);

@@ -4,7 +4,8 @@
 //!   each run that succeeds: event id, listener, attempt, pid, start and end in microseconds of the monotonic clock, params. Where there is a
 //!   directory `<directory>/running`, they also write a line to `<directory>/started` for each run that begins, and one to
 //!   `<directory>/doubled` for each that begins while another live worker runs the same. While a file `<directory>/fail` exists, no worker boots;
-//!   where there is a file `<directory>/herald`, there is a listener `herald` of `proletarier.dead`.
+//!   where there is a file `<directory>/herald`, there is a listener `herald` of `proletarier.dead`. A worker that leaves writes a line to
+//!   `<directory>/left`: pid, when, why.
 //! - `application trigger '<client settings>' <confirm> <name> <params>...` triggers an event for each of the params.
 //! - `application flood '<client settings>' '<what>'` triggers many, see [`Flood`], and tells on standard output what became of each.
 //!
@@ -45,6 +46,10 @@ struct Plain {
     directory: PathBuf,
     herald: bool,
     files: Option<Files>,
+    /// What listeners leaked.
+    leaked: Vec<Vec<u8>>,
+    /// Why a listener wants this worker to be replaced.
+    recycle: Option<String>,
 }
 
 /// What a worker has open.
@@ -77,7 +82,7 @@ impl Plain {
 
     /// Does what the params say to listener `id`: `{"kill": "a"}` in the first attempt, `{"throw": "b"}` and `{"end": "c"}` likewise, `{"always":
     /// "d"}` throws in each; `{"sleep": 0.5}` sleeps before that. `{"busy": "a", "for": 0.5}` works for so long in the first
-    /// attempt, unless it is told that it is over its limit; `{"stuck": "a"}` does not end, likewise.
+    /// attempt, unless it is told that it is over its limit; `{"stuck": "a"}` does not end, likewise. `{"leak": 1000}` keeps so many bytes, and `{"recycle": "why"}` asks for another worker.
     fn listen(&mut self, id: &str, attempt: &Attempt<'_>, params: &Value, watch: &mut dyn Watch) -> Outcome {
         let started = micros();
         let _running = self.start(id, attempt);
@@ -92,6 +97,12 @@ impl Plain {
             loop {
                 std::thread::sleep(Duration::from_secs(1));
             }
+        }
+        if let Some(bytes) = params["leak"].as_u64() {
+            self.leaked.push(vec![1; bytes as usize]);
+        }
+        if let Some(reason) = params["recycle"].as_str() {
+            self.recycle = Some(reason.to_owned());
         }
         if first && params["kill"] == id {
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
@@ -117,13 +128,14 @@ impl Application for Plain {
         }
         let strict = self.directory.join("running").exists();
         self.files = Some(Files { handled: self.append("handled"), started: strict.then(|| self.append("started")) });
+        let parallel = self.directory.join("parallel").exists();
         let spec = |(id, event): (&str, &str)| ListenerSpec {
             id: id.into(),
             event: event.into(),
             retry: None,
             // One that has as long as it takes.
             timeout: (id == "e").then_some(0.0),
-            parallel: false,
+            parallel,
         };
         self.herald = self.directory.join("herald").exists();
         Ok(self.listeners().map(spec).collect())
@@ -143,7 +155,16 @@ impl Application for Plain {
         Ok(())
     }
 
-    fn tell(&mut self, _: &Moment<'_>) {}
+    fn tell(&mut self, moment: &Moment<'_>) {
+        if let Moment::Shutdown(reason) = moment {
+            let line = format!("{} {} {reason}\n", std::process::id(), micros());
+            self.append("left").write_all(line.as_bytes()).unwrap();
+        }
+    }
+
+    fn take_recycling(&mut self) -> Option<String> {
+        self.recycle.take()
+    }
 
     fn settle_triggered(&mut self) {
         client::settle();
@@ -293,7 +314,7 @@ fn run(settings: &str, directory: &str, role: Option<&str>) -> ! {
         _ => Role::All,
     };
     let settings = Settings::read(&serde_json::from_str(settings).unwrap()).unwrap();
-    let mut application = Plain { directory: directory.into(), herald: false, files: None };
+    let mut application = Plain { directory: directory.into(), herald: false, files: None, leaked: Vec::new(), recycle: None };
     let status = proletarier_engine::run(settings, role, &mut application).unwrap_or_else(|error| {
         eprintln!("{error}");
         1

@@ -119,6 +119,10 @@ pub trait Application {
         None
     }
 
+    /// Why this worker should be replaced, where the application has said so since the last call. Asked after each delivery, and before the worker
+    /// waits.
+    fn take_recycling(&mut self) -> Option<String>;
+
     /// Writes a line to the application's log. Fields are name and value pairs.
     fn log(&mut self, level: Level, message: &str, fields: &[(&str, &dyn fmt::Display)]);
 

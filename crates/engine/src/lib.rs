@@ -15,6 +15,7 @@ mod fork;
 mod id;
 mod inherited;
 mod log;
+mod memory;
 mod ownership;
 mod runtime_dir;
 mod scoreboard;

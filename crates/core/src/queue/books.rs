@@ -1,6 +1,9 @@
 //! Provides the queue's books: what is counted, and what is followed of an event beyond its deliveries. Every settlement passes here.
 
+use super::figures::Figures;
+use super::keys::Keys;
 use super::letters::Herald;
+use super::soon::Soon;
 use super::unique::Uniques;
 use super::watch::{Fate, Watches};
 use super::{Counters, Effects, Reply};
@@ -15,12 +18,17 @@ pub(super) struct Books {
     pub uniques: Uniques,
     pub watches: Watches,
     pub herald: Herald,
+    pub keys: Keys,
+    pub soon: Soon,
+    pub figures: Figures,
 }
 
 impl Books {
     /// Counts and tells of an outcome, and leaves it to be kept.
     pub fn settle(&mut self, settled: &Reserved, mut settlement: Settlement, now: Now, effects: &mut Effects) {
+        self.counters.unblocked += u64::from(self.keys.settle(settled, &mut settlement, now));
         self.follow(&settled.delivery, &settlement);
+        self.figures.settled(&settled.delivery, &settlement);
         match &mut settlement {
             Settlement::Done => self.counters.done += 1,
             Settlement::Replace(replacements) => {
@@ -28,6 +36,7 @@ impl Books {
                 for replacement in replacements.iter() {
                     match replacement {
                         Replacement::Delivery(next) => {
+                            self.soon.comes(next, now);
                             self.counters.retried += u64::from(next.attempt > settled.delivery.attempt);
                         }
                         Replacement::Dead(letter) => {
@@ -45,9 +54,10 @@ impl Books {
     }
 
     /// It expired before anybody started it.
-    pub fn expire(&mut self, expired: &Reserved, effects: &mut Effects) {
+    pub fn expire(&mut self, expired: &Reserved, now: Now, effects: &mut Effects) {
         self.counters.expired += 1;
         self.watches.ended(&expired.delivery, || Fate::Failed("it expired before it was started".to_owned()));
+        self.keys.settle(expired, &mut Settlement::Done, now);
         self.follow(&expired.delivery, &Settlement::Done);
         effects.before.push(Reply::Expired(expired.delivery.clone()));
         effects.settle.push((expired.token, Settlement::Done));
@@ -59,6 +69,7 @@ impl Books {
             self.uniques.hold(unique, id);
         }
         self.watches.taken(id);
+        self.figures.taken(delivery.lane);
     }
 
     /// A delivery is settled: whoever follows its event learns of it.

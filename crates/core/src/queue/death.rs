@@ -1,6 +1,7 @@
 //! Settles what a dead worker had: finished deliveries are done, unclaimed ones go out again uncounted, and the running one is split by
 //! listener.
 
+use super::hand_out::cut;
 use super::outcome::{Failures, Judge};
 use super::remains::{ChunkRemains, Remains};
 use super::worker::OpenChunk;
@@ -33,7 +34,7 @@ impl Queue {
                         let chunk =
                             known.cloned().unwrap_or_else(|| ChunkRemains { number: open.number, ..ChunkRemains::default() });
                         self.settle_chunk(&judge, &mut open, &chunk, remains, effects);
-                        unclaimed.extend(open.cut(usize::from(chunk.claimed)));
+                        unclaimed.extend(cut(&mut open, usize::from(chunk.claimed), &mut self.scheduler));
                     }
                     None => {
                         for reserved in open.deliveries.into_iter().flatten() {
@@ -54,10 +55,15 @@ impl Queue {
     pub fn handle_untold(&mut self, finished: Vec<Reserved>, others: Vec<Reserved>, now: Now, effects: &mut Effects) {
         let (retry, table) = (self.rules.retry, ListenerTable::default());
         let judge = Judge { retry: &retry, table: &table, now };
-        for reserved in finished {
+        let lanes = self.books.keys.lanes().clone();
+        let laned = |reserved: Reserved| {
+            let lane = lanes.of(&reserved.delivery);
+            Reserved { delivery: Delivery { lane, ..reserved.delivery }, ..reserved }
+        };
+        for reserved in finished.into_iter().map(laned) {
             self.books.settle(&reserved, Settlement::Done, now, effects);
         }
-        for reserved in others {
+        for reserved in others.into_iter().map(laned) {
             let settlement = recover(&judge, &reserved.delivery);
             self.books.settle(&reserved, settlement, now, effects);
         }

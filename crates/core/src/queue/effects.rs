@@ -39,6 +39,8 @@ pub enum Reply {
     Dead(DeadLetter),
     /// To the log: it expired before anybody started it.
     Expired(Delivery),
+    /// To the log, once for each name: an event asks for a queue of this name, and there is none. It goes where it would without.
+    UnknownQueue(String),
     /// To the spool: all that was taken in of the file that is being drained is kept, also where power is lost, and the file may go.
     Drained,
     /// To an operator: the answer to a request, now that what it asked for is kept.

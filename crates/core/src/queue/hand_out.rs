@@ -2,10 +2,13 @@
 
 use super::books::Books;
 use super::pace::{MAX_BYTES, MAX_CREDIT};
+use super::parallel;
 use super::ready::Ready;
+use super::scheduler::Scheduler;
 use super::worker::{OpenChunk, Worker};
 use super::{Effects, HandOut, Queue, Reply, WorkerId};
 use crate::backlog::Reserved;
+use crate::lanes::Lane;
 use crate::time::Now;
 
 /// A worker that shows no progress for this long is held up, in microseconds.
@@ -15,29 +18,55 @@ const HELD_UP: u64 = 5_000;
 pub(super) const MAX_CHUNK_NUMBER: u32 = (1 << 28) - MAX_CREDIT as u32;
 
 impl Queue {
-    /// How many more deliveries the workers could take than are fetched.
+    /// What should be fetched: how many deliveries of which lane. Lanes that have nothing are among them: the backlog knows.
     #[must_use]
-    pub fn wanted(&self) -> usize {
-        let room: usize = self
-            .workers
-            .values()
-            .filter(|worker| worker.has_room(&self.pace))
-            .map(|worker| (worker.credit(&self.pace) - worker.chunks.len()) * worker.chunk_size(&self.pace))
-            .sum();
-        room.saturating_sub(self.ready.len())
+    pub fn wants(&self) -> Vec<(Lane, usize)> {
+        let (keys, soon) = (&self.books.keys, &self.books.soon);
+        let mut wants = self.scheduler.wants(&self.ready, &self.workers);
+        wants.iter_mut().for_each(|(lane, count)| *count = soon.limit(*lane, *count, keys.is_full(*lane)));
+        wants.retain(|(_, count)| *count > 0);
+        wants
     }
 
-    /// Deliveries came from the backlog.
+    /// Deliveries came from the backlog. Give what came of all lanes together, so that none goes before another for having been asked for first.
     pub fn handle_fetched(&mut self, fetched: Vec<Reserved>, now: Now, effects: &mut Effects) {
-        fetched.into_iter().for_each(|reserved| self.ready.push_back(reserved));
+        for mut reserved in fetched {
+            reserved.delivery.lane = self.scheduler.use_lane(reserved.delivery.lane);
+            self.arrive(reserved, now, effects);
+        }
+        self.scheduler.refilled(&self.ready, &self.workers, now.mono);
         self.hand_out(now, effects);
+    }
+
+    /// One came from the backlog: it is ready, unless another event has its key.
+    pub(super) fn arrive(&mut self, reserved: Reserved, now: Now, effects: &mut Effects) {
+        self.books.soon.came(&reserved.delivery);
+        if let Some(reserved) = self.books.keys.admit(reserved) {
+            self.make_ready(reserved, now, effects);
+        }
+    }
+
+    fn make_ready(&mut self, reserved: Reserved, now: Now, effects: &mut Effects) {
+        match parallel::split(&self.newest, &reserved.delivery, now) {
+            Some(settlement) => self.books.settle(&reserved, settlement, now, effects),
+            None => self.ready.push_back(reserved),
+        }
+    }
+
+    /// Makes ready what waited for keys that are free by now.
+    fn take_freed(&mut self, now: Now, effects: &mut Effects) {
+        self.books.counters.unblocked += self.books.keys.relieve(&self.books.soon);
+        while let Some(reserved) = self.books.keys.next_freed() {
+            self.make_ready(reserved, now, effects);
+        }
     }
 
     /// Time passed. Call it when [`Self::poll_timeout`] says, and whenever it suits.
     pub fn handle_tick(&mut self, now: Now, effects: &mut Effects) {
         effects.append.extend(self.regained.drain(..).map(Into::into));
+        self.books.figures.look(now.mono);
         self.hand_out(now, effects);
-        if !self.ready.is_empty() || !self.workers.values().any(|worker| !worker.leaving && worker.chunks.is_empty()) {
+        if !self.has_idle_worker() {
             return;
         }
         for (id, worker) in &mut self.workers {
@@ -52,21 +81,27 @@ impl Queue {
     /// Microseconds until [`Self::handle_tick`] has something to do; none: not before something else happens.
     #[must_use]
     pub fn poll_timeout(&self, now: Now) -> Option<u64> {
-        if !self.regained.is_empty() {
+        if !self.regained.is_empty() || self.books.keys.has_freed() {
             return Some(0);
         }
-        if !self.ready.is_empty() || !self.workers.values().any(|worker| !worker.leaving && worker.chunks.is_empty()) {
-            return None;
+        let token = self.scheduler.next_token(&self.ready, now.mono);
+        if !self.has_idle_worker() {
+            return token;
         }
         let held_up = self.workers.values().filter(|worker| may_be_held_up(worker));
-        held_up.map(|worker| HELD_UP.saturating_sub(now.mono.since(worker.progress))).min()
+        held_up.map(|worker| HELD_UP.saturating_sub(now.mono.since(worker.progress))).chain(token).min()
+    }
+
+    /// Whether a worker has nothing to do. What is ready then is of lanes that are held.
+    fn has_idle_worker(&self) -> bool {
+        self.workers.values().any(|worker| !worker.leaving && worker.chunks.is_empty())
     }
 
     /// The worker keeps only the first `limit` deliveries of the chunk.
     pub fn handle_taken_back(&mut self, worker: WorkerId, chunk: u32, limit: u16, now: Now, effects: &mut Effects) {
         let Some(worker_state) = self.workers.get_mut(&worker) else { return };
         let Some(open) = worker_state.chunks.iter_mut().find(|open| open.number == chunk) else { return };
-        let rest = open.cut(usize::from(limit));
+        let rest = cut(open, usize::from(limit), &mut self.scheduler);
         self.books.counters.taken_back += rest.len() as u64;
         self.give_back(rest);
         self.close_chunks(worker, effects);
@@ -78,30 +113,40 @@ impl Queue {
         self.ready.give_back(rest);
     }
 
-    /// Gives what is ready to workers that have room, a share each, the idlest first.
+    /// Gives what is ready to workers that have room: of the lane whose turn it is, a share each, the idlest first. A lane that finds no room is waited
+    /// for, as one that takes less room would always be before it.
     pub(super) fn hand_out(&mut self, now: Now, effects: &mut Effects) {
-        while let Some(front) = self.ready.front() {
-            let alone = front.delivery.recoveries > 0;
-            let roomy =
-                self.workers.iter_mut().filter(|(_, worker)| worker.has_room(&self.pace) && (!alone || worker.chunks.is_empty()));
+        self.take_freed(now, effects);
+        self.scheduler.count_running(&self.workers);
+        while let Some((lane, most)) = self.scheduler.next(&self.ready, now.mono) {
+            let scheduler = &self.scheduler;
+            let pace = scheduler.pace(lane);
+            let alone = self.ready.front(lane).is_some_and(|front| front.delivery.recoveries > 0);
+            let roomy = self
+                .workers
+                .iter_mut()
+                .filter(|(_, worker)| worker.has_room(pace.credit(), scheduler) && (!alone || worker.chunks.is_empty()));
             let (mut count, mut idlest) = (0, None);
             for (id, worker) in roomy {
                 count += 1;
-                let outstanding = worker.outstanding();
-                if idlest.as_ref().is_none_or(|(least, _, _)| outstanding < *least) {
-                    idlest = Some((outstanding, *id, worker));
+                let load = worker.load(scheduler);
+                if idlest.as_ref().is_none_or(|(least, _, _)| load < *least) {
+                    idlest = Some((load, *id, worker));
                 }
             }
-            let Some((outstanding, id, worker)) = idlest else { return };
-            let share = self.ready.len().div_ceil(count).min(worker.chunk_size(&self.pace));
-            let deliveries = take_share(&mut self.ready, share, worker, now, &mut self.books, effects);
+            let Some((_, id, worker)) = idlest else { return };
+            // What a cap leaves is spread as well: one worker would have it one after the other.
+            let share = self.ready.len_of(lane).min(most).div_ceil(count).min(worker.chunk_size(pace));
+            let deliveries = take_share(&mut self.ready, lane, share, worker, now, &mut self.books, effects);
             if deliveries.is_empty() {
                 continue;
             }
-            if outstanding == 0 {
+            if worker.outstanding() == 0 {
                 worker.progress = now.mono;
             }
+            let cost = self.scheduler.handed_out(lane, deliveries.len(), now.mono);
             worker.drained = false;
+            deliveries.iter().for_each(|reserved| self.books.figures.handed_out(&reserved.delivery, now));
             let number = worker.next_chunk;
             worker.next_chunk = worker.next_chunk % MAX_CHUNK_NUMBER + 1;
             worker.chunks.push_back(OpenChunk {
@@ -111,18 +156,30 @@ impl Queue {
                 failed: false,
                 alone: deliveries.iter().any(|reserved| reserved.delivery.recoveries > 0),
                 deliveries: deliveries.iter().cloned().map(Some).collect(),
+                lane,
+                mixed: false,
+                cost,
+                told: (0, 0),
             });
             effects.at_once.push(Reply::Chunk(id, HandOut { number, deliveries }));
         }
     }
 }
 
-/// Takes a chunk's deliveries from the front of what is ready: `share` of them, or less where they are large. Expired ones are dropped.
+/// Takes back what the worker has not claimed of a chunk, from `limit` on: it was not its queue's after all.
+pub(super) fn cut(open: &mut OpenChunk, limit: usize, scheduler: &mut Scheduler) -> Vec<Reserved> {
+    let rest = open.cut(limit);
+    rest.iter().for_each(|reserved| scheduler.given_back(reserved.delivery.lane, 1, open.cost));
+    rest
+}
+
+/// Takes a chunk's deliveries from the front of what is ready of a lane: `share` of them, or less where they are large. Expired ones are dropped.
 ///
 /// One that was lost with a worker before goes alone, to a worker that has nothing else: should it be what killed the worker, it takes
 /// no other's chances with it.
 fn take_share(
     ready: &mut Ready,
+    lane: Lane,
     share: usize,
     worker: &mut Worker,
     now: Now,
@@ -131,11 +188,11 @@ fn take_share(
 ) -> Vec<Reserved> {
     let mut deliveries = Vec::with_capacity(share);
     while deliveries.len() < share {
-        let Some(reserved) = ready.front() else { break };
+        let Some(reserved) = ready.front(lane) else { break };
         let delivery = &reserved.delivery;
         if delivery.expires.is_some_and(|expires| expires <= now.wall) {
-            books.expire(reserved, effects);
-            ready.pop_front();
+            books.expire(reserved, now, effects);
+            ready.pop_front(lane);
             continue;
         }
         let (alone, bytes) = (delivery.recoveries > 0, delivery.record.len());
@@ -146,7 +203,7 @@ fn take_share(
             break;
         }
         worker.bytes += bytes;
-        deliveries.extend(ready.pop_front());
+        deliveries.extend(ready.pop_front(lane));
         if alone {
             break;
         }

@@ -4,6 +4,7 @@
 use super::{Effects, Queue, unique};
 use crate::backlog::{Append, Counts, Page, Replacement, Settlement, Token};
 use crate::delivery::{DeadLetter, Delivery, Rest};
+use crate::lanes::Lanes;
 use crate::record::Record;
 use crate::time::{Mono, Now, Wall};
 use serde_json::json;
@@ -23,6 +24,8 @@ const SWEEP_AFTER: (u64, u64) = (1_000_000, 3_600 * 1_000_000);
 pub(super) struct Herald {
     /// The workers have a listener for exactly [`DEAD_EVENT`]: what listens to everything has asked for the application's events.
     pub heard: bool,
+    /// Where announcements wait.
+    pub lanes: Lanes,
     serial: u64,
 }
 
@@ -57,7 +60,8 @@ impl Herald {
         };
         let mut bytes = Vec::new();
         announcement.encode(&mut bytes);
-        Some(Delivery::first(bytes.into()))
+        let lane = self.lanes.of_record(&announcement);
+        Some(Delivery { lane, ..Delivery::first(bytes.into()) })
     }
 }
 
@@ -83,11 +87,14 @@ impl Queue {
             if let Some(spent) = rest.history.last_mut() {
                 spent.replayed = Some(now.wall.0);
             }
+            // It takes its place behind what is there by now.
+            rest.holds_key = false;
             let record = Record::decode(&delivery.record).unwrap_or_default();
             let unique = unique::of(&record, None, now);
             rest.unique = unique.and_then(|unique| self.books.uniques.claim(unique, record.id, now));
             let rest = (rest != Rest::default()).then(|| Arc::new(rest));
-            let again = Delivery { rest, ..Delivery::first(delivery.record.clone()) };
+            let lane = self.lane_of(&record, effects);
+            let again = Delivery { rest, lane, ..Delivery::first(delivery.record.clone()) };
             self.books.counters.replayed += 1;
             self.books.taken(&again, record.id);
             effects.settle.push((token, Settlement::Replace(vec![Replacement::Delivery(again)])));

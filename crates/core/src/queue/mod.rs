@@ -16,17 +16,25 @@ mod books;
 mod cancel;
 mod death;
 mod effects;
+mod figures;
 mod filter;
 mod gate;
 mod hand_out;
+mod keys;
 mod letters;
+mod load;
 mod outcome;
 mod pace;
+mod parallel;
 mod publish;
+mod queues;
+mod rate;
 mod ready;
 mod recovery;
 mod remains;
 mod report;
+mod scheduler;
+mod soon;
 mod spooled;
 #[cfg(test)]
 mod tests;
@@ -36,28 +44,34 @@ mod worker;
 
 pub use cancel::{Cancelled, State};
 pub use effects::{ClientId, Effects, HandOut, OperatorId, Reply, WorkerId};
+pub use figures::{Flow, QueueFigures, Rates};
 pub use filter::Filter;
 pub use gate::Limits;
+pub use keys::{KeyHolder, MAX_BLOCKED, MAX_HELD_BACK, MAX_HELD_BACK_BYTES};
 pub use letters::{DEAD_EVENT, SWEEP_PAGE};
 pub use pace::{MAX_CHUNK, MAX_CREDIT};
+pub use queues::{NoQueue, QueueView};
 pub use remains::{ChunkRemains, ListenerMark, Remains};
 pub use report::Adopt;
 pub use watch::{Fate, MAX_WATCHED};
 
-use crate::backlog::Counts;
+use crate::backlog::{Counts, Reserved};
 use crate::delivery::{Delivery, Unique};
-use crate::listener::ListenerTable;
+use crate::lanes::Lanes;
+use crate::listener::{ListenerIndex, ListenerTable};
 use crate::record::Record;
 use crate::retry::RetryPolicy;
 use crate::session::Sessions;
 use crate::time::{Mono, Now};
 use books::Books;
 use gate::Gate;
-use pace::Pace;
+use keys::Keys;
+use load::Work;
 use ready::Ready;
 use recovery::Recovery;
+use scheduler::Scheduler;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use worker::Worker;
 
@@ -105,6 +119,19 @@ pub struct Counters {
     pub taken_back: u64,
     /// Workers that died.
     pub deaths: u64,
+    /// Failed events that no longer hold their keys, as there were too many such keys, or too much waited for them.
+    pub unblocked: u64,
+}
+
+/// What a worker runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Running<'a> {
+    /// The event's id.
+    pub id: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// The listener's identity, while one runs.
+    pub listener: Option<&'a str>,
 }
 
 /// The state machine. See the module.
@@ -117,12 +144,17 @@ pub struct Queue {
     workers: BTreeMap<WorkerId, Worker>,
     /// Tables that live workers have, so that those of a generation share one.
     tables: Vec<Arc<ListenerTable>>,
-    pace: Pace,
+    scheduler: Scheduler,
+    /// That of the worker that introduced itself last.
+    newest: Arc<ListenerTable>,
+    work: Work,
     recovery: Recovery,
     /// To append with the next tick: the events that [`Self::recovered`] found to be in no worker's hand.
     regained: Vec<Delivery>,
     books: Books,
     gate: Gate,
+    /// Names of queues that events asked for, and there are not.
+    unknown: BTreeSet<String>,
     /// When dead letters are to be looked through again.
     sweep_at: Mono,
 }
@@ -137,11 +169,14 @@ impl Queue {
             ready: Ready::default(),
             workers: BTreeMap::new(),
             tables: Vec::new(),
-            pace: Pace::default(),
+            scheduler: Scheduler::default(),
+            newest: Arc::default(),
+            work: Work::default(),
             recovery: Recovery::default(),
             regained: Vec::new(),
             books: Books::default(),
             gate: Gate::default(),
+            unknown: BTreeSet::new(),
             sweep_at: letters::AT_ONCE,
         }
     }
@@ -172,6 +207,38 @@ impl Queue {
     pub fn with_uniques(mut self, uniques: impl IntoIterator<Item = (Unique, String)>) -> Self {
         uniques.into_iter().for_each(|(unique, id)| self.books.uniques.restore(&unique, &id));
         self
+    }
+
+    /// The same with these queues, whose options say whether failures block keys, and with the keys that a durable backlog kept: of each
+    /// delivery that is not settled and not dead. Tell of it before anything is fetched or adopted.
+    #[must_use]
+    pub fn with_keys(mut self, lanes: &Lanes, holders: impl IntoIterator<Item = KeyHolder>) -> Self {
+        self.books.keys = Keys::new(lanes, holders);
+        self
+    }
+
+    /// A worker has this hand-out of a broker before's, and its key with it. Tell of each before anything is fetched.
+    pub fn hold(&mut self, mut reserved: Reserved) {
+        reserved.delivery.lane = self.books.keys.lanes().of(&reserved.delivery);
+        self.books.keys.hold(&reserved);
+    }
+
+    /// Deliveries that are fetched and wait for another event of their key.
+    #[must_use]
+    pub const fn held_back(&self) -> usize {
+        self.books.keys.held_back()
+    }
+
+    /// Keys that events hold which failed.
+    #[must_use]
+    pub const fn blocked_keys(&self) -> usize {
+        self.books.keys.blocked()
+    }
+
+    /// Whether the backlog should promote what is due before it is asked for more: something is due since this moment.
+    #[must_use]
+    pub fn expects_due(&self) -> bool {
+        !self.books.soon.is_empty()
     }
 
     /// What waits by now, and why the backlog takes nothing more, if so. Tell it before each group of events.
@@ -205,7 +272,9 @@ impl Queue {
     /// The workers of the broker before are accounted for, each introduced or buried: ids need no more watching. What is left to do is
     /// done by the next tick.
     pub fn recovered(&mut self) {
-        for regained in self.recovery.end() {
+        for mut regained in self.recovery.end() {
+            // The lanes may have changed since.
+            regained.lane = self.scheduler.use_lane(self.scheduler.lanes().of(&regained));
             self.books.counters.accepted += 1;
             let id = Record::decode(&regained.record).unwrap_or_default().id;
             self.books.taken(&regained, id);
@@ -217,6 +286,22 @@ impl Queue {
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.books.counters
+    }
+
+    /// What is measured of the queue at a place of [`Lanes::names`](crate::lanes::Lanes::names).
+    pub fn figures(&mut self, place: usize, now: Now) -> QueueFigures {
+        self.books.figures.tell(place, now.mono)
+    }
+
+    /// What runs at a place of a worker's chunk, of which the scoreboard keeps the lowest 28 bits of the number: the event's id and name, and
+    /// the identity of the listener.
+    #[must_use]
+    pub fn running(&self, worker: WorkerId, chunk: u32, place: u16, listener: Option<ListenerIndex>) -> Option<Running<'_>> {
+        let worker = self.workers.get(&worker)?;
+        let open = worker.chunks.iter().find(|open| open.number & 0x0fff_ffff == chunk)?;
+        let record = Record::decode(&open.deliveries.get(usize::from(place))?.as_ref()?.delivery.record).ok()?;
+        let listener = listener.and_then(|listener| worker.table.get(listener)).map(|spec| &*spec.id);
+        Some(Running { id: record.id, name: record.name, listener })
     }
 
     /// Workers that introduced themselves and have not left.
@@ -234,7 +319,10 @@ impl Queue {
     /// Whether nothing is fetched and no worker holds a delivery.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.workers.values().all(|worker| worker.chunks.is_empty())
+        self.ready.is_empty()
+            && self.held_back() == 0
+            && !self.books.keys.has_freed()
+            && self.workers.values().all(|worker| worker.chunks.is_empty())
     }
 
     fn table(&mut self, table: ListenerTable) -> Arc<ListenerTable> {

@@ -106,7 +106,8 @@ impl Queue {
         let expires = record.expires.map(Wall);
         let unique = unique::of(&record, due, now);
         let rest = || unique.clone().map(|unique| Arc::new(Rest { unique: Some(unique), ..Rest::default() }));
-        let delivery = || Delivery { due, expires, rest: rest(), ..Delivery::first(bytes.clone()) };
+        let lane = self.lane_of(&record, effects);
+        let delivery = || Delivery { due, expires, lane, rest: rest(), ..Delivery::first(bytes.clone()) };
         let holder = unique.as_ref().and_then(|unique| self.books.uniques.holder(&unique.key, now)).map(str::to_owned);
         // What another keeps out never came: were it noted, it would pass for a copy when it comes again.
         let kept_out = holder.as_ref().is_some_and(|holder| holder != record.id);

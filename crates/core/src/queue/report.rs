@@ -1,6 +1,7 @@
 //! Takes what workers say: introductions, outcomes, farewells.
 
 use super::books::Books;
+use super::hand_out::cut;
 use super::letters::DEAD_EVENT;
 use super::outcome::{Failures, Judge};
 use super::recovery::Stage;
@@ -32,6 +33,7 @@ impl Queue {
         effects: &mut Effects,
     ) -> Result<(), ListenerError> {
         let table = self.table(ListenerTable::new(ready.hello.listeners)?);
+        self.newest = Arc::clone(&table);
         self.books.herald.heard = table.takes(DEAD_EVENT);
         let mut worker = Worker {
             table,
@@ -58,8 +60,18 @@ impl Queue {
         let Ok(BrokerFrame::Chunk(chunk)) = BrokerFrame::decode(&held.frame) else { return };
         let (finished, claimed) = (usize::from(held.finished), usize::from(held.claimed));
         let count = if self.recovery.is_needed() { claimed.max(held.limit.into()) } else { claimed };
-        let mut open =
-            OpenChunk { number: chunk.number, deliveries: Vec::new(), limit: 0, settled: 0, alone: false, failed: false };
+        let mut open = OpenChunk {
+            number: chunk.number,
+            deliveries: Vec::new(),
+            limit: 0,
+            settled: 0,
+            alone: false,
+            failed: false,
+            lane: 0,
+            mixed: false,
+            cost: 0.0,
+            told: (0, 0),
+        };
         for (place, delivery) in chunk.deliveries.into_iter().take(count).enumerate() {
             let is = match place {
                 _ if place < finished => Stage::Finished,
@@ -70,9 +82,12 @@ impl Queue {
             let taken = Record::decode(&delivery.record).ok().and_then(|record| {
                 let (expires, whole) = (record.expires.map(Wall), delivery.only.is_none());
                 let unique = unique::of(&record, None, now).and_then(|unique| self.books.uniques.claim(unique, record.id, now));
-                let rest = Rest { only: delivery.only.map(Into::into), unique: unique.clone(), history: Vec::new() };
+                let rest =
+                    Rest { only: delivery.only.map(Into::into), unique: unique.clone(), history: Vec::new(), holds_key: false };
                 let rest = (rest != Rest::default()).then(|| Arc::new(rest));
-                let taken = Delivery { attempt: delivery.attempt, rest, expires, ..Delivery::first(delivery.record.clone()) };
+                let lane = self.scheduler.use_lane(self.scheduler.lanes().of_record(&record));
+                let taken =
+                    Delivery { attempt: delivery.attempt, rest, expires, lane, ..Delivery::first(delivery.record.clone()) };
                 let is_new = self.recovery.adopt(&record, is, whole, || taken.clone());
                 let reserved = is_new.then_some(Reserved { token, delivery: taken })?;
                 // A backlog that survived has told of the keys that are held.
@@ -80,7 +95,11 @@ impl Queue {
                     self.books.uniques.hold(&unique, record.id);
                 }
                 // The backlog may know more of it: its history.
-                Some(Reserved { delivery: adopt(&reserved)?, ..reserved })
+                let reserved = Reserved { delivery: Delivery { lane, ..adopt(&reserved)? }, ..reserved };
+                if place < claimed {
+                    self.books.keys.hold(&reserved);
+                }
+                Some(reserved)
             });
             if taken.is_none() {
                 self.books.counters.duplicates += 1;
@@ -93,10 +112,11 @@ impl Queue {
                 // Places count: one that is not taken over leaves its own empty.
                 open.deliveries.push(taken);
             } else {
-                taken.into_iter().for_each(|taken| self.ready.push_back(taken));
+                taken.into_iter().for_each(|taken| self.arrive(taken, now, effects));
             }
         }
         open.limit = open.deliveries.len();
+        open.sort(|reserved| reserved.delivery.lane);
         let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
         settle_prefix(&mut open, finished, &held.failures, &judge, &mut self.books, effects);
         worker.chunks.push_back(open);
@@ -109,11 +129,19 @@ impl Queue {
         worker.drained = false;
         let Some(open) = worker.chunks.iter_mut().find(|open| open.number == report.chunk) else { return };
         let finished = usize::from(report.finished);
-        self.pace.observe(finished, report.micros);
+        self.scheduler.observe(open.lane, finished, report.micros);
+        let (newly, micros) = (finished.saturating_sub(open.told.0), report.micros.saturating_sub(open.told.1));
+        open.told = (finished, report.micros);
+        self.scheduler.finished(open.lane, f64::from(micros) - newly as f64 * open.cost);
+        self.work.note(finished.saturating_sub(open.settled), finished, report.micros);
+        if finished > open.settled {
+            let micros = u64::from(report.micros) * (finished - open.settled) as u64 / finished as u64;
+            self.books.figures.ran(open.lane, finished - open.settled, micros, now.mono);
+        }
         let judge = Judge { retry: &self.rules.retry, table: &worker.table, now };
         settle_prefix(open, finished, &report.failures, &judge, &mut self.books, effects);
         if report.closed {
-            let rest = open.cut(finished);
+            let rest = cut(open, finished, &mut self.scheduler);
             self.give_back(rest);
         }
         self.close_chunks(id, effects);

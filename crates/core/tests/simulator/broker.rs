@@ -6,7 +6,8 @@ use bytes::Bytes;
 use proletarier_core::backlog::{Append, Backlog, Completion, Memory, Reserved, Settlement, Token};
 use proletarier_core::delivery::{Delivery, Due};
 use proletarier_core::frame::{BrokerFrame, Chunk, ChunkDelivery, ClientFrame, Hello, Ready, ToClient, WorkerFrame};
-use proletarier_core::queue::{Effects, HandOut, Queue, Reply, WorkerId};
+use proletarier_core::lanes::Lanes;
+use proletarier_core::queue::{Effects, HandOut, KeyHolder, Queue, Reply, WorkerId};
 use proletarier_core::record::Record;
 use proletarier_core::session::Sessions;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,11 +45,13 @@ impl World {
     /// A broker begins, with what the one before left.
     pub fn start_broker(&mut self) {
         self.board.epoch += 1;
-        let mut queue = Queue::new(crate::plan::Plan::rules());
+        let mut queue = Queue::new(crate::plan::Plan::rules()).with_lanes(self.plan.lanes());
         let mut awaited = BTreeSet::new();
         if self.plan.durable {
             self.backlog.reopen();
-            queue = queue.with_sessions(self.sessions.clone());
+            let kept = self.backlog.waiting(0, usize::MAX).items;
+            let holders: Vec<_> = kept.iter().filter_map(|waiting| KeyHolder::of(&waiting.delivery)).collect();
+            queue = queue.with_sessions(self.sessions.clone()).with_keys(&Lanes::default(), holders);
             for slot in &mut self.board.slots {
                 for place in &mut slot.places {
                     // Unless it is done here, the worker does it when it meets this broker.
@@ -56,7 +59,10 @@ impl World {
                         place.limit = place.claimed;
                     }
                     for token in &place.tokens[..usize::from(place.claimed)] {
-                        self.backlog.adopt(&Reserved { token: *token, delivery: Delivery::first(Bytes::new()) });
+                        let claimed = Reserved { token: *token, delivery: Delivery::first(Bytes::new()) };
+                        if let Some(delivery) = self.backlog.adopt(&claimed) {
+                            queue.hold(Reserved { delivery, ..claimed });
+                        }
                     }
                 }
             }
@@ -68,6 +74,7 @@ impl World {
             }
             awaited = alive().map(|(number, slot)| id(number, slot.incarnation)).collect();
         }
+        self.backlog.sort(self.plan.lanes());
         self.broker = Some(Broker {
             queue,
             effects: Effects::default(),
@@ -179,12 +186,18 @@ impl World {
 
     pub fn fetch(&mut self) {
         let Some(broker) = &mut self.broker else { return };
-        self.backlog.fetch(1 + self.dice.below(broker.queue.wanted()));
+        let mut wants = broker.queue.wants();
+        wants.retain(|(lane, _)| self.backlog.may_have(*lane));
+        for (lane, count) in wants {
+            self.backlog.fetch_from(lane, 1 + self.dice.below(count));
+        }
+        let mut all = Vec::new();
         while let Some(completion) = self.backlog.poll() {
             if let Completion::Fetched(fetched) = completion {
-                broker.queue.handle_fetched(fetched, self.now, &mut broker.effects);
+                all.extend(fetched);
             }
         }
+        broker.queue.handle_fetched(all, self.now, &mut broker.effects);
     }
 
     /// Takes up what the queue asked for.
@@ -266,7 +279,7 @@ impl World {
                     broker.queue.handle_taken_back(worker, chunk, limit, self.now, &mut broker.effects);
                 }
             }
-            Reply::Dead(_) | Reply::Expired(_) | Reply::Drained | Reply::Answer(..) => {}
+            Reply::Dead(_) | Reply::Expired(_) | Reply::UnknownQueue(_) | Reply::Drained | Reply::Answer(..) => {}
         }
     }
 

@@ -1,9 +1,12 @@
 //! Defines what a history is made of: how much of everything, which listeners there are, and what each does at each of its runs.
 
 use crate::dice::{Dice, hash};
+use proletarier_core::lanes::Lanes;
 use proletarier_core::listener::{ListenerIndex, ListenerSpec, ListenerTable};
 use proletarier_core::queue::Rules;
 use proletarier_core::retry::RetryPolicy;
+use proletarier_core::settings::Settings;
+use serde_json::json;
 use std::time::Duration;
 
 /// How much of what.
@@ -20,6 +23,10 @@ pub struct Plan {
     pub durable: bool,
     /// Listeners that take every event.
     pub wildcards: usize,
+    /// Keys of events; one event in so many and one has none.
+    pub keys: usize,
+    /// Some listeners are parallel.
+    pub parallel: bool,
     /// Of a thousand runs of a listener.
     pub throws: usize,
     pub dies: usize,
@@ -33,6 +40,8 @@ pub struct Plan {
     pub lost_slots: usize,
     /// Steps after which nothing is killed any more, so that the history comes to an end.
     pub wild_steps: usize,
+    /// Whether events wait in several queues, one of them capped and one limited to a rate.
+    pub queues: bool,
     /// A kill at this very step, whatever else.
     pub at: Option<(usize, Kill)>,
 }
@@ -67,6 +76,8 @@ impl Plan {
             hears: 1_000,
             durable,
             wildcards: 0,
+            keys: 0,
+            parallel: false,
             throws: 0,
             dies: 0,
             worker_kills: 0,
@@ -75,6 +86,7 @@ impl Plan {
             micros: 1_000,
             lost_slots: 0,
             wild_steps: 400,
+            queues: false,
             at: None,
         }
     }
@@ -96,16 +108,20 @@ impl Plan {
             worker_kills,
             broker_kills,
             stops,
+            keys: dice.below(4),
+            parallel: dice.chance(300),
             micros: [1, 700, 1_000, 5_000][dice.below(4)],
             lost_slots: if dice.chance(800) { 0 } else { lost_slots },
             wild_steps: 50 + dice.below(450),
+            queues: dice.chance(500),
             ..Self::quiet(seed, dice.chance(500))
         }
     }
 
     /// Whether events must be started in the order in which they were accepted.
     pub const fn in_order(&self) -> bool {
-        self.workers == 1 && self.dies == 0 && self.worker_kills == 0 && self.stops == 0 && self.at.is_none() && self.durable
+        let one_line = self.workers == 1 && self.keys == 0 && !self.parallel && !self.queues;
+        one_line && self.dies == 0 && self.worker_kills == 0 && self.stops == 0 && self.at.is_none() && self.durable
     }
 
     /// What the listener does at its `run`th run for this event.
@@ -122,8 +138,10 @@ impl Plan {
     }
 
     pub fn listeners(&self) -> Vec<ListenerSpec> {
-        let spec =
-            |id: String, event: &str, retry| ListenerSpec { id, event: event.into(), retry, timeout: None, parallel: false };
+        let spec = |id: String, event: &str, retry| {
+            let parallel = self.parallel && id.ends_with(['2', '3']);
+            ListenerSpec { id, event: event.into(), retry, timeout: None, parallel }
+        };
         let mut listeners = vec![spec("one 1".into(), "one", None)];
         listeners.extend((1..=3).map(|number| spec(format!("three {number}"), "three", (number == 2).then(|| policy(1)))));
         listeners.extend((1..=5).map(|number| spec(format!("five {number}"), "five", (number == 4).then(|| policy(5)))));
@@ -131,8 +149,25 @@ impl Plan {
         listeners
     }
 
+    /// The key of an event.
+    pub fn key(&self, event: &str) -> Option<&'static str> {
+        let place = hash(event, &[self.seed, 1]) as usize % (self.keys + 1);
+        (place > 0).then(|| ["a", "b", "c"][place - 1])
+    }
+
     pub fn table(&self) -> ListenerTable {
         ListenerTable::new(self.listeners()).unwrap()
+    }
+
+    /// The lanes that events wait in.
+    pub fn lanes(&self) -> Lanes {
+        let queues = json!({
+            "default": { "concurrency": 2 },
+            "threes": { "events": "three", "weight": 3, "concurrency": 1 },
+            "fives": { "events": "five", "rate": 2 },
+        });
+        let settings = json!({ "runtime_dir": "/nowhere", "queues": if self.queues { queues } else { json!({}) } });
+        Lanes::new(Settings::read(&settings).unwrap().queues)
     }
 
     pub const fn rules() -> Rules {

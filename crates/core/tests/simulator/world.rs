@@ -108,7 +108,7 @@ impl World {
             assert!(self.steps < 100_000, "it never comes to rest");
         }
         let broker = self.broker.as_ref().unwrap();
-        assert!(broker.queue.is_idle() && broker.queue.ready() == 0, "the queue holds something");
+        assert!(broker.queue.is_idle() && broker.queue.ready() == 0, "the queue holds something: {:?}", broker.queue.queues());
         let counts = self.backlog.counts();
         assert_eq!(counts, Counts { dead: counts.dead, ..Counts::default() }, "the backlog holds something");
         let dead: Vec<_> = self.backlog.dead(0, usize::MAX).items.into_iter().map(|(_, letter)| letter).collect();
@@ -148,7 +148,16 @@ impl World {
             eprintln!("{} {} {action:?}", self.steps, self.now.mono.0);
         }
         self.act(action);
+        self.check_caps();
         true
+    }
+
+    /// The first broker knows all that runs: nothing ever runs beyond a cap. A later one is told of what runs from before.
+    fn check_caps(&self) {
+        let Some(broker) = self.broker.as_ref().filter(|_| self.plan.queues && self.board.epoch == 1) else { return };
+        for queue in broker.queue.queues() {
+            assert!(queue.concurrency.is_none_or(|most| queue.running <= most), "{queue:?}");
+        }
     }
 
     fn pass(&mut self, micros: u64) {
@@ -213,7 +222,7 @@ impl World {
         let effects = &broker.effects;
         // A volatile backlog keeps at once, so that what is kept is said before anything else is fetched.
         let said = self.plan.durable || broker.due.is_empty();
-        may(Action::Fetch, said && broker.queue.wanted() > 0 && self.backlog.counts().pending > 0);
+        may(Action::Fetch, said && broker.queue.wants().iter().any(|(lane, _)| self.backlog.may_have(*lane)));
         may(Action::Tick, broker.queue.poll_timeout(self.now) == Some(0));
         may(Action::Keep, effects.commits() || !effects.at_once.is_empty() || !effects.after.is_empty());
         may(Action::DoNext, !broker.due.is_empty());
@@ -224,9 +233,9 @@ impl World {
     fn act(&mut self, action: Action) {
         match action {
             Action::Publish(number) => {
-                for event in self.clients[number].publish(self.now.wall.0, &mut self.dice) {
+                for event in self.clients[number].publish(self.now.wall.0, &self.plan, &mut self.dice) {
                     if !event.bad {
-                        self.ledger.sent(&event.id, event.name);
+                        self.ledger.sent(&event.id, event.name, event.key);
                     }
                 }
             }

@@ -46,9 +46,15 @@ impl Broker<'_> {
             let mut more = self.take_completions();
             // Behind what was just kept: a chunk's place in the scoreboard may have the only word on the chunk before it there.
             more |= self.say_at_once();
-            let wanted = self.queue.wanted();
-            if wanted > 0 && self.backlog.counts().pending > 0 && clock::mono() >= self.hold_until {
-                self.backlog.fetch(wanted);
+            if self.queue.expects_due() {
+                self.backlog.promote(clock::now());
+            }
+            if self.backlog.counts().pending > 0 && clock::mono() >= self.hold_until {
+                for (lane, count) in self.queue.wants() {
+                    if self.backlog.may_have(lane) {
+                        self.backlog.fetch_from(lane, count);
+                    }
+                }
                 more |= self.take_completions();
             }
             if !more && !self.effects.commits() {
@@ -59,7 +65,7 @@ impl Broker<'_> {
 
     /// Says what is kept by now, and takes what was fetched. Whether there was something.
     fn take_completions(&mut self) -> bool {
-        let mut any = false;
+        let (mut any, mut fetched) = (false, Vec::new());
         while let Some(completion) = self.backlog.poll() {
             any = true;
             match completion {
@@ -71,13 +77,17 @@ impl Broker<'_> {
                     self.unsaid.through = ticket;
                     due(&mut self.unsaid.synced, ticket).into_iter().for_each(|reply| self.say(reply));
                 }
-                Completion::Fetched(fetched) => self.queue.handle_fetched(fetched, clock::now(), &mut self.effects),
+                Completion::Fetched(some) if fetched.is_empty() => fetched = some,
+                Completion::Fetched(more) => fetched.extend(more),
                 Completion::Failed(error) => {
                     // What is not kept must not be said: the process ends, and the next broker starts from what is kept.
                     crate::log::line(crate::application::Level::Error, "the broker stops", &[("error", &error)]);
                     crate::fork::exit_now(1);
                 }
             }
+        }
+        if !fetched.is_empty() {
+            self.queue.handle_fetched(fetched, clock::now(), &mut self.effects);
         }
         any
     }
@@ -147,6 +157,7 @@ impl Broker<'_> {
             Reply::TakeBack(worker, chunk) => self.take_back(worker, chunk),
             Reply::Dead(letter) => self.notices.dead(&letter),
             Reply::Expired(delivery) => self.notices.expired(&delivery),
+            Reply::UnknownQueue(name) => self.notices.unknown_queue(&name),
             Reply::Drained => self.drained(),
             Reply::Answer(operator, answer) => self.tell_operator(&operator, &answer),
         }

@@ -6,7 +6,7 @@ use proletarier_core::queue::{Limits, SWEEP_PAGE};
 use proletarier_core::settings::Settings;
 use proletarier_core::time::Now;
 
-/// While the pull socket is not read, what would end that is looked for so often, in microseconds: room on a disk is told by nobody.
+/// While the pull socket is not read, or the backlog has no room, what would end that is looked for so often, in microseconds: room on a disk is told by nobody.
 const LOOK_AGAIN: u64 = 1_000_000;
 
 /// The limits that are configured.
@@ -24,6 +24,7 @@ impl Broker<'_> {
     /// Tells the queue what waits. Whether the pull socket may be read: its peers hear of no refusal, but their queues fill up.
     pub(super) fn observe_load(&mut self) -> bool {
         self.queue.observe_load(&self.backlog.counts(), self.backlog.refusal());
+        self.notices.unblocked(self.queue.counters().unblocked);
         let Some(words) = self.queue.overload() else { return true };
         self.notices.overload(&words, self.sockets.pull.is_some());
         false
@@ -31,7 +32,8 @@ impl Broker<'_> {
 
     /// Microseconds until limits should be looked at.
     pub(super) fn limit_check(&self, now: Now) -> Option<u64> {
-        let overloaded = self.sockets.pull.is_some() && self.queue.overload().is_some();
+        // What was not kept for want of room is tried again, too, and what waits for that goes out then.
+        let overloaded = self.backlog.refusal().is_some() || (self.sockets.pull.is_some() && self.queue.overload().is_some());
         let again = overloaded.then_some(LOOK_AGAIN);
         let sweep = self.queue.sweep_in(&self.backlog.counts(), now);
         // A backlog without room keeps no settlement: what it counts stays as it is.

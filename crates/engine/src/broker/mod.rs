@@ -11,8 +11,10 @@ mod keep;
 mod legacies;
 mod load;
 mod notices;
+mod paused;
 mod peers;
 mod pull;
+mod scaling;
 mod shelf;
 mod staff;
 
@@ -32,9 +34,12 @@ pub use legacies::Estate;
 use legacies::Legacies;
 use nix::sys::signal::Signal;
 use notices::Notices;
+use paused::PausedFile;
 use peers::Peers;
 use proletarier_core::backlog::Backlog;
+use proletarier_core::lanes::Lanes;
 use proletarier_core::queue::{Effects, Queue, Rules, WorkerId};
+use proletarier_core::scaling::Scaling;
 use proletarier_core::settings::Settings;
 use proletarier_core::time::{Mono, Wall};
 use std::collections::HashSet;
@@ -94,10 +99,15 @@ struct Broker<'a> {
     awaited: HashSet<WorkerId>,
     awaited_until: Mono,
     notices: Notices,
+    paused: PausedFile,
     door: Door,
     /// None where there is no spool, or its events are another broker's.
     drain: Option<Drain>,
+    /// None where the number of workers is fixed, or not this broker's to say.
+    scaling: Option<Scaling>,
     malformed: u64,
+    /// When it began to serve.
+    began: Mono,
     /// When the replay of dead letters that is under way began, or the last one.
     replaying_since: Wall,
     frame: Vec<u8>,
@@ -151,12 +161,16 @@ impl<'a> Broker<'a> {
         };
         let rules = Rules { retry: settings.retry, max_message: settings.broker.max_message_size };
         let alive: Vec<_> = post.scoreboard.slots().filter(|(_, slot)| slot.state() == State::Working).collect();
-        let mut queue = Queue::new(rules).with_limits(load::limits(settings));
-        let kept = shelf::open(settings, post.epoch)?;
+        let (lanes, paused) = (Lanes::new(settings.queues.clone()), PausedFile::of(settings));
+        let mut queue =
+            Queue::new(rules).with_limits(load::limits(settings)).with_lanes(lanes.clone()).with_paused(paused.read());
+        let mut kept = shelf::open(settings, post.epoch)?;
+        kept.backlog.sort(lanes);
         if !alive.is_empty() && !kept.backlog.capabilities().survives_broker {
             queue = queue.recovering(alive.iter().filter_map(|(_, slot)| slot.running_event()));
         }
-        queue = queue.with_sessions(kept.sessions).with_uniques(kept.uniques);
+        let lanes = Lanes::new(settings.queues.clone());
+        queue = queue.with_sessions(kept.sessions).with_uniques(kept.uniques).with_keys(&lanes, kept.keys);
         let awaited = alive.iter().map(|(number, slot)| peers::local_id(*number, slot.incarnation())).collect();
         let mut broker = Self {
             sockets,
@@ -172,9 +186,12 @@ impl<'a> Broker<'a> {
             awaited,
             awaited_until: clock::mono().plus(AWAIT_WORKERS),
             notices: Notices::default(),
+            paused,
             door: Door::default(),
             drain: Drain::of(settings),
+            scaling: scaling::policy(&post, clock::mono()),
             malformed: 0,
+            began: clock::mono(),
             replaying_since: Wall(0),
             frame: Vec::new(),
             post,
@@ -225,6 +242,7 @@ impl<'a> Broker<'a> {
             self.sweep(now);
             self.expire_leases(now);
             self.count_recovery(now.mono);
+            self.scale(now.mono);
             if told && signals.take().contains(&Signal::SIGTERM) {
                 break;
             }
@@ -262,13 +280,17 @@ impl<'a> Broker<'a> {
         let now = clock::now();
         let until = |moment: Mono| moment.since(now.mono);
         let orphaned = orphaned_until.map(|moment| until(moment).min(100_000));
+        let before = self.backlog.counts().pending;
         let parked = self.backlog.promote(now);
+        let became_due = self.backlog.counts().pending > before;
         self.backlog.take_news().iter().for_each(|found| log::line(Level::Error, shelf::DAMAGE_MET, &[("found", found)]));
-        // What has become due just now is pending: fetch it at once.
-        let due =
-            if self.queue.wanted() > 0 && self.backlog.counts().pending > 0 { Some(until(self.hold_until)) } else { parked };
+        // All that is wanted is fetched, but for what has become due just now, and what is held.
+        let held = until(self.hold_until);
+        let due = if became_due || (held > 0 && self.backlog.counts().pending > 0) { Some(held) } else { parked };
         let (limits, spool) = (self.limit_check(now), self.drain_check(now.mono));
-        let next = [self.queue.poll_timeout(now), due, self.lease_check(), limits, spool, orphaned].into_iter().flatten().min();
+        let scale = self.scale_check(now.mono);
+        let all = [self.queue.poll_timeout(now), due, self.lease_check(), limits, spool, scale, orphaned];
+        let next = all.into_iter().flatten().min();
         next.map(Duration::from_micros)
     }
 

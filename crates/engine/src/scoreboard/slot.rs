@@ -190,6 +190,13 @@ impl Slot {
         running.then(|| String::from_utf8(bytes).ok())?
     }
 
+    /// Where the delivery that is claimed and not finished is: the lowest 28 bits of its chunk's number, and its place there.
+    #[must_use]
+    pub fn running_place(&self) -> Option<(u32, u16)> {
+        let progress = self.chunks.iter().map(ChunkPlace::progress).find(|progress| progress.claimed > progress.finished)?;
+        Some((progress.number, progress.claimed - 1))
+    }
+
     /// The worker enters a listener, at this moment of the monotonic clock, in microseconds.
     pub fn enter(&self, listener: ListenerIndex, now: u64) {
         self.entered.store(now, Ordering::Relaxed);

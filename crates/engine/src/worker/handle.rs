@@ -3,6 +3,7 @@
 use super::watch::DeliveryWatch;
 use super::{REPORT_AFTER, Worker};
 use crate::application::{Application, Attempt, Level, Moment, Outcome};
+use crate::scoreboard::Relief;
 use crate::{clock, fork};
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::frame::{ChunkDelivery, FailedListener, WHOLE_DELIVERY, WorkerFrame};
@@ -10,6 +11,7 @@ use proletarier_core::listener::{ListenerIndex, ListenerTable};
 use proletarier_core::nearest::nearest;
 use proletarier_core::record::Record;
 use proletarier_core::settings::UnhandledAction;
+use proletarier_core::time::Mono;
 use std::fmt::Display;
 
 impl Worker<'_> {
@@ -25,11 +27,13 @@ impl Worker<'_> {
             // What was triggered meanwhile is kept before the slot tells that nothing is left to do.
             self.application.settle_triggered();
             self.slot.finish(number, place);
+            self.wear.handled();
             let before = now;
             now = clock::mono().0;
             if let Some(chunk) = self.hand.chunk(number) {
                 chunk.micros += now - before;
             }
+            self.ask_for_relief(Mono(now));
             if failed || now - self.reported > REPORT_AFTER {
                 self.report_chunk(number, now);
                 self.hear();
@@ -51,7 +55,10 @@ impl Worker<'_> {
 
     /// Signals stay pending for the loop to take.
     fn should_stop_soon(&self) -> bool {
-        self.signals.is_pending() || self.post.scoreboard.is_retired(self.post.zygote) || super::orphan::is_orphan()
+        self.signals.is_pending()
+            || self.slot.relief() == Relief::Granted
+            || self.post.scoreboard.is_retired(self.post.zygote)
+            || super::orphan::is_orphan()
     }
 
     fn report_chunk(&mut self, number: u32, now: u64) {

@@ -8,11 +8,12 @@ mod handle;
 pub mod limit;
 mod line;
 mod orphan;
+mod relief;
 mod sentry;
 mod watch;
 
-use crate::application::{Application, Moment};
-use crate::scoreboard::{Scoreboard, Slot};
+use crate::application::{Application, Level, Moment};
+use crate::scoreboard::{Relief, Scoreboard, Slot};
 use crate::signals::Signals;
 use crate::ties::{Lifeline, Ties};
 use crate::{clock, fork};
@@ -24,6 +25,10 @@ use proletarier_core::lifecycle::EXIT_BOOT_FAILED;
 use proletarier_core::listener::ListenerTable;
 use proletarier_core::queue::Remains;
 use proletarier_core::settings::Settings;
+use proletarier_core::time::Mono;
+use relief::Wear;
+use std::fmt::Display;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 /// How long a worker that leaves waits until the broker has settled its last outcomes; its slot tells them as well.
@@ -79,6 +84,9 @@ struct Worker<'a> {
     titled: Option<String>,
     /// Since when nothing was reported: monotonic, microseconds.
     reported: u64,
+    wear: Wear,
+    /// Why it has asked to be replaced, where it has.
+    worn: Option<String>,
 }
 
 /// Why a worker stops.
@@ -86,6 +94,8 @@ struct Worker<'a> {
 enum Stop {
     /// Its zygote takes in no more, or it was sent SIGTERM.
     Asked,
+    /// Its zygote lets it go: its replacement is there, or there are enough workers.
+    Relieved,
     /// The process that forked it is gone.
     Orphaned,
 }
@@ -123,8 +133,15 @@ impl<'a> Worker<'a> {
             process: fork::generation(),
             titled: None,
             reported: 0,
+            wear: Wear::new(&post.settings.worker, clock::mono(), clock::dice()),
+            worn: None,
         };
         worker.application.title(&format!("proletarier: worker {number}"));
+        if let Some(bytes) = worker.wear.heavy {
+            let words =
+                "worker.max_memory is less than a worker has when it has booted, and half of it is added to that: raise it";
+            worker.application.log(Level::Warning, words, &[("worker", &number), ("private_bytes", &bytes)]);
+        }
         worker.work();
         0
     }
@@ -144,7 +161,14 @@ impl<'a> Worker<'a> {
             }
             self.entitle(None);
             self.application.tell(&Moment::Idle);
-            self.line.wait(&self.signals, self.post.life, None);
+            self.ask_for_relief(clock::mono());
+            // Whoever lets it go either sees that nothing is claimed, and wakes it up, or is seen here.
+            fence(Ordering::SeqCst);
+            if self.slot.relief() == Relief::Granted {
+                continue;
+            }
+            let rest = if self.worn.is_none() { self.wear.rest() } else { None };
+            self.line.wait(&self.signals, self.post.life, rest);
             if self.post.life.is_cut() && !self.post.scoreboard.is_retired(self.post.zygote) {
                 break Stop::Orphaned;
             }
@@ -160,12 +184,35 @@ impl<'a> Worker<'a> {
     }
 
     fn should_stop(&self) -> Option<Stop> {
+        if self.slot.relief() == Relief::Granted {
+            return Some(Stop::Relieved);
+        }
         if self.post.scoreboard.is_retired(self.post.zygote)
             || (self.signals.is_pending() && self.signals.take().contains(&Signal::SIGTERM))
         {
             return Some(Stop::Asked);
         }
         orphan::is_orphan().then_some(Stop::Orphaned)
+    }
+
+    /// Asks to be replaced, once, where it is time for that. Between deliveries.
+    fn ask_for_relief(&mut self, now: Mono) {
+        if self.worn.is_some() {
+            return;
+        }
+        let told = self.application.take_recycling();
+        let (reason, amount) = match (told, self.wear.reason(now)) {
+            (Some(reason), _) => (reason, 0),
+            (None, Some((setting, amount))) => (setting.to_owned(), amount),
+            (None, None) => return,
+        };
+        let (number, pid) = (self.post.slot + 1, std::process::id());
+        let fields: [(&str, &dyn Display); 4] = [("worker", &number), ("pid", &pid), ("reason", &reason), ("at", &amount)];
+        let fields = if amount > 0 { &fields[..] } else { &fields[..3] };
+        self.application.log(Level::Info, "a worker is to be replaced", fields);
+        self.worn = Some(reason);
+        self.slot.set_relief(Relief::Asked);
+        self.post.ties.zygote.ring();
     }
 
     /// Takes in what the broker sent.
@@ -242,10 +289,12 @@ impl<'a> Worker<'a> {
     /// Gives back what is not claimed, reports the rest, and waits until it is settled.
     fn leave(&mut self, stop: Stop) {
         let reason = match stop {
-            Stop::Asked => "stop",
-            Stop::Orphaned => "the daemon's processes are gone",
+            Stop::Asked => "stop".into(),
+            // Where it has not asked there are enough without it.
+            Stop::Relieved => self.worn.take().unwrap_or_else(|| "pool_size".into()),
+            Stop::Orphaned => "the daemon's processes are gone".into(),
         };
-        self.application.tell(&Moment::Shutdown(reason));
+        self.application.tell(&Moment::Shutdown(&reason));
         self.application.settle_triggered();
         self.hear();
         if self.epoch == 0 {

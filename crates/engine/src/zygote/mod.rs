@@ -1,6 +1,8 @@
 //! Provides the zygote: the booted application of one generation. It forks workers, reaps them, and tells of their deaths; it runs no listener and
 //! owns no thread.
 
+mod pool;
+
 use crate::application::Level;
 use crate::fork::{self, End};
 use crate::scoreboard::{Scoreboard, State};
@@ -55,6 +57,8 @@ struct Zygote<'a> {
     respawn: Respawn,
     not_before: Mono,
     predecessors: HashMap<u32, Remains>,
+    /// Those that ask to be replaced, in the order in which they were seen to.
+    asked: Vec<Pid>,
 }
 
 /// Runs a zygote until it is told to stop; its exit status. `worker` is what a child does.
@@ -65,7 +69,7 @@ pub fn run(post: Post<'_>, worker: &mut dyn FnMut(Seat) -> Infallible) -> i32 {
     };
     let children = HashMap::new();
     let (respawn, not_before) = (Respawn::new(), Mono(0));
-    let mut zygote = Zygote { post, life, children, respawn, not_before, predecessors: HashMap::new() };
+    let mut zygote = Zygote { post, life, children, respawn, not_before, predecessors: HashMap::new(), asked: Vec::new() };
     loop {
         let now = clock::mono();
         if let Some(status) = zygote.reap(now) {
@@ -92,49 +96,6 @@ pub fn run(post: Post<'_>, worker: &mut dyn FnMut(Seat) -> Infallible) -> i32 {
 }
 
 impl Zygote<'_> {
-    /// Forks workers until there are enough.
-    fn fill(&mut self, now: Mono, worker: &mut dyn FnMut(Seat) -> Infallible) {
-        // The first worker shows whether the application boots at all: one error, and not one for each worker.
-        let proven = self.post.scoreboard.zygote_ready() >= self.post.number;
-        let wanted = if proven { usize::from(self.post.settings.worker.pool_size.max) } else { 1 };
-        while self.children.len() < wanted && now >= self.not_before {
-            let free = self.post.scoreboard.slots().find(|(_, slot)| slot.state() == State::Free);
-            // Every slot is being settled: the broker rings when one is free.
-            let Some((number, slot)) = free else { return };
-            slot.prepare(self.post.number, self.post.generation);
-            let predecessor = self.predecessors.get(&number).cloned();
-            let life = match self.life.for_child() {
-                Ok(life) => life,
-                Err(error) => return self.fork_failed(number, error, now),
-            };
-            let held = &self.life;
-            let child = || {
-                held.let_go();
-                worker(Seat { slot: number, predecessor, life })
-            };
-            match fork::spawn(child) {
-                Ok(pid) => {
-                    slot.set_pid(pid.as_raw() as u32);
-                    self.children.insert(pid, number);
-                }
-                Err(error) => return self.fork_failed(number, error, now),
-            }
-        }
-    }
-
-    fn fork_failed(&mut self, slot: u32, error: nix::Error, now: Mono) {
-        if let Some(slot) = self.post.scoreboard.slot(slot) {
-            slot.free();
-        }
-        self.not_before = self.respawn.failed(now);
-        log::line(Level::Error, "can't fork a worker", &[("error", &error.desc())]);
-    }
-
-    fn pause(&self, now: Mono) -> Option<Duration> {
-        (self.not_before > now && self.children.len() < usize::from(self.post.settings.worker.pool_size.max))
-            .then(|| Duration::from_micros(self.not_before.since(now)))
-    }
-
     /// Takes in the dead. A status: the application can't boot, and neither can the daemon.
     fn reap(&mut self, now: Mono) -> Option<i32> {
         let mut boot_failed = None;

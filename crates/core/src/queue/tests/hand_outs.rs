@@ -100,7 +100,7 @@ fn only_a_worker_that_is_held_up_gives_back_and_only_to_an_idle_one() {
 #[test]
 fn numbers_of_chunks_begin_again_without_two_in_one_place() {
     let mut rig = Rig::new();
-    rig.queue.pace.observe(1, 1);
+    rig.queue.scheduler.observe(0, 1, 1);
     let last = crate::queue::hand_out::MAX_CHUNK_NUMBER;
     let hello = Hello { last_chunk: last - 2, listeners: listener(), ..Hello::default() };
     rig.ready(1, Ready { hello, held: Vec::new() });

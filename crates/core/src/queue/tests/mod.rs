@@ -3,10 +3,13 @@
 mod deaths;
 mod hand_outs;
 mod intake;
+mod keys;
+mod lanes;
 mod leaks;
 mod letters;
 mod outcomes;
 mod overload;
+mod parallel;
 mod recoveries;
 mod spooled;
 mod uniques;
@@ -126,14 +129,17 @@ impl Rig {
             self.backlog.settle(&mut self.effects.settle, self.now);
             self.said.append(&mut self.effects.after);
             self.said.append(&mut self.effects.after_sync);
-            self.backlog.fetch(self.queue.wanted());
-            let mut more = false;
+            for (lane, count) in self.queue.wants() {
+                self.backlog.fetch_from(lane, count);
+            }
+            let mut all = Vec::new();
             while let Some(completion) = self.backlog.poll() {
                 if let Completion::Fetched(fetched) = completion {
-                    more = true;
-                    self.queue.handle_fetched(fetched, self.now, &mut self.effects);
+                    all.extend(fetched);
                 }
             }
+            let more = !all.is_empty();
+            self.queue.handle_fetched(all, self.now, &mut self.effects);
             if !more && !self.effects.commits() && self.effects.at_once.is_empty() {
                 return;
             }
@@ -184,7 +190,7 @@ impl Rig {
     /// Makes the queue hand chunks of this many out, as to fast listeners.
     fn hurry(&mut self, size: usize) {
         let micros = 2_000 / size as u32;
-        (0..40).for_each(|_| self.queue.pace.observe(1, micros));
+        (0..40).for_each(|_| self.queue.scheduler.observe(0, 1, micros));
     }
 
     /// What waits in the backlog, parked or not, in the order in which it is due.

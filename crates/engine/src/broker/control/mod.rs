@@ -2,7 +2,9 @@
 
 mod failed;
 mod outcome;
+mod queues;
 mod request;
+mod status;
 mod transfer;
 mod waiting;
 mod walk;
@@ -11,14 +13,14 @@ use super::Broker;
 use bytes::Bytes;
 use proletarier_core::nearest::nearest;
 use proletarier_core::queue::{OperatorId, Reply};
-use request::{Command, Import, List, Of, Status, Which, read};
+use request::{Command, Import, List, Of, OfQueue, Plain, Which, read};
 use serde_json::{Value, json};
 
 /// Requests answered before the broker looks after everything else again: each may look at a thousand entries.
 const REQUESTS: usize = 4;
 
 /// All that can be asked.
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 14] = [
     "status",
     "failed",
     "failed_replay",
@@ -29,6 +31,10 @@ const COMMANDS: [&str; 10] = [
     "waiting_cancel",
     "watch",
     "outcome",
+    "queue_pause",
+    "queue_resume",
+    "reload",
+    "stop",
 ];
 
 /// An answer.
@@ -74,7 +80,9 @@ impl Broker<'_> {
     fn answer(&mut self, request: &Bytes) -> Result<Answer, String> {
         let Command { command } = read(request)?;
         match command.as_str() {
-            "status" => read(request).map(|Status { .. }| self.status()),
+            "status" => read(request).map(|Plain { .. }| self.status()),
+            "reload" => read(request).map(|Plain { .. }| self.reload()),
+            "stop" => read(request).map(|Plain { .. }| self.stop()),
             "failed" => read(request).map(|list: List| self.failed(&list)),
             "failed_replay" => read(request).and_then(|which: Which| self.failed_replay(which)),
             "failed_discard" => read(request).and_then(|which: Which| self.failed_discard(which)),
@@ -84,6 +92,8 @@ impl Broker<'_> {
             "waiting_cancel" => read(request).and_then(|which: Which| self.waiting_cancel(which)),
             "watch" => read(request).and_then(|of: Of| self.watch(&of)),
             "outcome" => read(request).map(|of: Of| self.outcome(&of)),
+            "queue_pause" => read(request).and_then(|of: OfQueue| self.queue_pause(&of)),
+            "queue_resume" => read(request).and_then(|of: OfQueue| self.queue_resume(&of)),
             other => {
                 let hint = nearest(other, COMMANDS).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 Err(format!("command \"{other}\" is unknown{hint} There are: {}", COMMANDS.join(", ")))
@@ -91,16 +101,18 @@ impl Broker<'_> {
         }
     }
 
-    fn status(&self) -> Answer {
-        Answer::Now(json!({
-            "pid": std::process::id(),
-            "epoch": self.post.epoch,
-            "workers": self.queue.workers(),
-            "malformed": self.malformed,
-            "backlog": self.backlog.counts(),
-            "counters": self.queue.counters(),
-            "overload": self.queue.overload(),
-        }))
+    /// The daemon is to boot its code anew.
+    fn reload(&self) -> Answer {
+        let asked = self.post.scoreboard.ask_for_reload();
+        self.post.ties.supervisor.ring();
+        Answer::Now(json!({ "reload": asked }))
+    }
+
+    /// The daemon is to stop.
+    fn stop(&self) -> Answer {
+        self.post.scoreboard.ask_to_stop();
+        self.post.ties.supervisor.ring();
+        Answer::Now(json!({ "stopping": true }))
     }
 
     /// Answers an operator, in the form of its request.

@@ -28,7 +28,7 @@ pub struct Command {
 /// A request with nothing more.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Status {
+pub struct Plain {
     #[serde(rename = "command")]
     _command: IgnoredAny,
 }
@@ -95,6 +95,15 @@ pub struct Of {
     pub id: String,
 }
 
+/// One queue.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfQueue {
+    #[serde(rename = "command")]
+    _command: IgnoredAny,
+    pub queue: String,
+}
+
 /// Dead letters from elsewhere.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -124,6 +133,8 @@ pub struct Imported {
     pub key: Option<String>,
     #[serde(default)]
     pub unique: Option<String>,
+    #[serde(default)]
+    pub priority: Option<String>,
 }
 
 const fn hundred() -> usize {

@@ -7,7 +7,7 @@ use crate::clock;
 use proletarier_core::delivery::{DeadLetter, Delivery, MAX_HISTORY, Rest, SpentAttempt};
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::name::check_name;
-use proletarier_core::record::{Headers, Record, is_valid_id};
+use proletarier_core::record::{Headers, Priority, Record, is_valid_id};
 use proletarier_core::time::Now;
 use serde::Serialize;
 use serde_json::json;
@@ -32,6 +32,8 @@ struct Exported<'a> {
     queue: Option<&'a str>,
     key: Option<&'a str>,
     unique: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<&'static str>,
 }
 
 impl Broker<'_> {
@@ -52,6 +54,7 @@ impl Broker<'_> {
                 queue: record.queue,
                 key: record.key,
                 unique: record.unique,
+                priority: (record.priority != Priority::Normal).then(|| record.priority.word()),
             })
         });
         Answer::Page(written.answer("letters", next))
@@ -87,6 +90,10 @@ fn delivery(letter: Imported, now: Now) -> Result<Delivery, String> {
     if letter.headers.iter().any(|(name, value)| !(1..=64).contains(&name.len()) || value.len() > 1024) {
         return Err("a header's name or value is too long".to_owned());
     }
+    let priority = match letter.priority.as_deref() {
+        None => Priority::Normal,
+        Some(word) => Priority::from_word(word).ok_or_else(|| format!("\"{word}\" is no priority"))?,
+    };
     let headers: Vec<_> = letter.headers.into_iter().collect();
     // What was no JSON went away as a string.
     let text: Option<String> = serde_json::from_str(letter.params.get()).ok();
@@ -99,6 +106,7 @@ fn delivery(letter: Imported, now: Now) -> Result<Delivery, String> {
         queue: letter.queue.as_deref(),
         key: letter.key.as_deref(),
         unique: letter.unique.as_deref(),
+        priority,
         headers: Headers::Pairs(&headers),
         params: params.as_bytes(),
         ..Record::default()
@@ -115,6 +123,6 @@ fn delivery(letter: Imported, now: Now) -> Result<Delivery, String> {
         spent.failure = spent.failure.clone().capped();
     }
     let attempt = history.last().map_or(1, |spent| spent.attempt);
-    let rest = Rest { only: letter.listeners.map(Into::into), history, unique: None };
+    let rest = Rest { only: letter.listeners.map(Into::into), history, unique: None, holds_key: false };
     Ok(Delivery { attempt, rest: Some(Arc::new(rest)), ..Delivery::first(bytes.into()) })
 }
