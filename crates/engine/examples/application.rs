@@ -128,13 +128,14 @@ impl Application for Plain {
         }
         let strict = self.directory.join("running").exists();
         self.files = Some(Files { handled: self.append("handled"), started: strict.then(|| self.append("started")) });
+        let parallel = self.directory.join("parallel").exists();
         let spec = |(id, event): (&str, &str)| ListenerSpec {
             id: id.into(),
             event: event.into(),
             retry: None,
             // One that has as long as it takes.
             timeout: (id == "e").then_some(0.0),
-            parallel: false,
+            parallel,
         };
         self.herald = self.directory.join("herald").exists();
         Ok(self.listeners().map(spec).collect())

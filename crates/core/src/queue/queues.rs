@@ -60,6 +60,7 @@ impl Queue {
         let from = self.scheduler.set_lanes(lanes.clone());
         self.books.figures.rearrange(&from);
         self.books.herald.lanes = lanes.clone();
+        self.books.keys.set_lanes(&lanes);
         self.ready.sort(|reserved| lanes.of(&reserved.delivery));
         self.regained.iter_mut().for_each(|delivery| delivery.lane = lanes.of(delivery));
         for chunk in self.workers.values_mut().flat_map(|worker| &mut worker.chunks) {

@@ -233,9 +233,9 @@ impl World {
     fn act(&mut self, action: Action) {
         match action {
             Action::Publish(number) => {
-                for event in self.clients[number].publish(self.now.wall.0, self.plan.queues, &mut self.dice) {
+                for event in self.clients[number].publish(self.now.wall.0, &self.plan, &mut self.dice) {
                     if !event.bad {
-                        self.ledger.sent(&event.id, event.name);
+                        self.ledger.sent(&event.id, event.name, event.key);
                     }
                 }
             }

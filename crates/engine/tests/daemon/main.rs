@@ -11,6 +11,7 @@ mod connections;
 mod draining;
 mod failures;
 mod init;
+mod keys;
 mod kills;
 mod letters;
 mod limits;
