@@ -258,7 +258,8 @@ impl Ledger {
                 }
             }
         }
-        for key in ["a", "b", "c"] {
+        let keys: std::collections::BTreeSet<_> = self.events.values().filter_map(|event| event.key).collect();
+        for key in keys {
             let of_key = |id: &&String| self.events[*id].key == Some(key) && !self.events[*id].forgotten;
             let started: Vec<_> = self.started.iter().filter(of_key).collect();
             let accepted: Vec<_> = self.appended.iter().filter(of_key).filter(|id| started.contains(id)).collect();
