@@ -6,7 +6,6 @@ use bytes::Bytes;
 use proletarier_core::backlog::{Append, Backlog, Completion, Memory, Reserved, Settlement, Token};
 use proletarier_core::delivery::{Delivery, Due};
 use proletarier_core::frame::{BrokerFrame, Chunk, ChunkDelivery, ClientFrame, Hello, Ready, ToClient, WorkerFrame};
-use proletarier_core::lanes::Lanes;
 use proletarier_core::queue::{Effects, HandOut, KeyHolder, Queue, Reply, WorkerId};
 use proletarier_core::record::Record;
 use proletarier_core::session::Sessions;
@@ -51,7 +50,7 @@ impl World {
             self.backlog.reopen();
             let kept = self.backlog.waiting(0, usize::MAX).items;
             let holders: Vec<_> = kept.iter().filter_map(|waiting| KeyHolder::of(&waiting.delivery)).collect();
-            queue = queue.with_sessions(self.sessions.clone()).with_keys(&Lanes::default(), holders);
+            queue = queue.with_sessions(self.sessions.clone()).with_keys(&self.plan.lanes(), holders);
             for slot in &mut self.board.slots {
                 for place in &mut slot.places {
                     // Unless it is done here, the worker does it when it meets this broker.
