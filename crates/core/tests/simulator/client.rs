@@ -72,7 +72,7 @@ impl Client {
             self.sent.insert(self.next, record.clone().into());
             self.unconfirmed.insert(self.next, record.into());
             self.next += 1;
-            triggered.push(Triggered { key: plan.key(&id), id, name, bad });
+            triggered.push(Triggered { key: key.map(|key| plan.key_in_queue(key, name)), id, name, bad });
         }
         self.send(first, count);
         triggered

@@ -149,6 +149,20 @@ impl Plan {
         listeners
     }
 
+    /// A key as the ledger knows it: order is kept within a queue.
+    pub fn key_in_queue(&self, key: &'static str, name: &str) -> &'static str {
+        match (name, key) {
+            _ if !self.queues => key,
+            ("three", "a") => "a of threes",
+            ("three", "b") => "b of threes",
+            ("three", _) => "c of threes",
+            ("five", "a") => "a of fives",
+            ("five", "b") => "b of fives",
+            ("five", _) => "c of fives",
+            _ => key,
+        }
+    }
+
     /// The key of an event.
     pub fn key(&self, event: &str) -> Option<&'static str> {
         let place = hash(event, &[self.seed, 1]) as usize % (self.keys + 1);
