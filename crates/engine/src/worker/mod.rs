@@ -39,6 +39,8 @@ pub struct Post<'a> {
     pub ties: &'a Ties,
     /// Held by the zygote.
     pub life: &'a Lifeline,
+    /// Held by the zygote until it retires.
+    pub leave: &'a Lifeline,
     /// Its place in the scoreboard.
     pub slot: u32,
     /// Its zygote.
@@ -141,7 +143,7 @@ impl<'a> Worker<'a> {
             }
             self.entitle(None);
             self.application.tell(&Moment::Idle);
-            self.line.wait(&self.signals, self.post.life, None);
+            self.line.wait(&self.signals, [self.post.life, self.post.leave], None);
             if self.post.life.is_cut() && !self.post.scoreboard.is_retired(self.post.zygote) {
                 break Stop::Orphaned;
             }

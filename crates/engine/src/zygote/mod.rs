@@ -45,11 +45,14 @@ pub struct Seat {
     pub predecessor: Option<Remains>,
     /// Held by the zygote.
     pub life: Lifeline,
+    /// Held by the zygote until it retires.
+    pub leave: Lifeline,
 }
 
 struct Zygote<'a> {
     post: Post<'a>,
     life: Lifeline,
+    leave: Lifeline,
     children: HashMap<Pid, u32>,
     respawn: Respawn,
     not_before: Mono,
@@ -58,25 +61,31 @@ struct Zygote<'a> {
 
 /// Runs a zygote until it is told to stop; its exit status. `worker` is what a child does.
 pub fn run(post: Post<'_>, worker: &mut dyn FnMut(Seat) -> Infallible) -> i32 {
-    let (Ok(signals), Ok(life)) = (Signals::catch(&[Signal::SIGTERM, Signal::SIGCHLD]), Lifeline::new()) else {
+    // SIGUSR2: the supervisor says that something has changed; what, the scoreboard tells.
+    let caught = [Signal::SIGTERM, Signal::SIGCHLD, Signal::SIGUSR2];
+    let (Ok(signals), Ok(life), Ok(leave)) = (Signals::catch(&caught), Lifeline::new(), Lifeline::new()) else {
         log::line(Level::Error, "the machine has no pipe left", &[]);
         return EXIT_BOOT_FAILED;
     };
     let children = HashMap::new();
     let (respawn, not_before) = (Respawn::new(), Mono(0));
-    let mut zygote = Zygote { post, life, children, respawn, not_before, predecessors: HashMap::new() };
+    let mut zygote = Zygote { post, life, leave, children, respawn, not_before, predecessors: HashMap::new() };
     loop {
         let now = clock::mono();
         if let Some(status) = zygote.reap(now) {
             zygote.drain(&signals);
             return status;
         }
+        if zygote.retires() {
+            return 0;
+        }
         zygote.fill(now, worker);
         let timeout = zygote.pause(now);
         let ties = zygote.post.ties;
         let sources = [
             Source::Descriptor(signals.descriptor()),
-            Source::Descriptor(ties.zygote.descriptor()),
+            // Of several zygotes the one in charge hears the bell: a ring is heard once.
+            if zygote.is_in_charge() { Source::Descriptor(ties.zygote.descriptor()) } else { Source::Never },
             Source::Descriptor(ties.life.descriptor()),
         ];
         let [told, bell, orphaned] = wait(sources, timeout);
@@ -91,25 +100,41 @@ pub fn run(post: Post<'_>, worker: &mut dyn FnMut(Seat) -> Infallible) -> i32 {
 }
 
 impl Zygote<'_> {
+    fn is_retired(&self) -> bool {
+        self.post.scoreboard.is_retired(self.post.number)
+    }
+
+    fn is_in_charge(&self) -> bool {
+        self.post.scoreboard.zygote_ready() >= self.post.number && !self.is_retired()
+    }
+
+    /// A next generation has taken over: workers finish the event that they are at, however long that takes. Whether none is left.
+    fn retires(&self) -> bool {
+        if self.is_retired() {
+            self.leave.let_go();
+        }
+        self.is_retired() && self.children.is_empty()
+    }
+
     /// Forks workers until there are enough.
     fn fill(&mut self, now: Mono, worker: &mut dyn FnMut(Seat) -> Infallible) {
         // The first worker shows whether the application boots at all: one error, and not one for each worker.
         let proven = self.post.scoreboard.zygote_ready() >= self.post.number;
         let wanted = if proven { usize::from(self.post.settings.worker.pool_size.max) } else { 1 };
-        while self.children.len() < wanted && now >= self.not_before {
+        while !self.is_retired() && self.children.len() < wanted && now >= self.not_before {
             let free = self.post.scoreboard.slots().find(|(_, slot)| slot.state() == State::Free);
             // Every slot is being settled: the broker rings when one is free.
             let Some((number, slot)) = free else { return };
             slot.prepare(self.post.number, self.post.generation);
             let predecessor = self.predecessors.get(&number).cloned();
-            let life = match self.life.for_child() {
-                Ok(life) => life,
-                Err(error) => return self.fork_failed(number, error, now),
+            let (life, leave) = match (self.life.for_child(), self.leave.for_child()) {
+                (Ok(life), Ok(leave)) => (life, leave),
+                (Err(error), _) | (_, Err(error)) => return self.fork_failed(number, error, now),
             };
-            let held = &self.life;
+            let held = [&self.life, &self.leave];
             let child = || {
-                held.let_go();
-                worker(Seat { slot: number, predecessor, life })
+                held.iter().for_each(|line| line.let_go());
+                worker(Seat { slot: number, predecessor, life, leave })
             };
             match fork::spawn(child) {
                 Ok(pid) => {
@@ -130,6 +155,10 @@ impl Zygote<'_> {
     }
 
     fn pause(&self, now: Mono) -> Option<Duration> {
+        if self.children.is_empty() && !self.is_in_charge() {
+            // No slot is free, and the bell is another's.
+            return Some(Duration::from_millis(50));
+        }
         (self.not_before > now && self.children.len() < usize::from(self.post.settings.worker.pool_size.max))
             .then(|| Duration::from_micros(self.not_before.since(now)))
     }
@@ -181,6 +210,7 @@ impl Zygote<'_> {
     /// Lets the workers finish what they are at, and kills those that don't in time. None is left after.
     fn drain(&mut self, signals: &Signals) {
         self.post.scoreboard.retire_before(self.post.number + 1);
+        self.leave.let_go();
         self.life.let_go();
         let grace = self.post.settings.worker.grace.as_micros() as u64;
         let settle = (grace / 5).min(SETTLE_TIME);

@@ -14,6 +14,7 @@ mod kills;
 mod letters;
 mod load;
 mod overload;
+mod reload;
 mod spooling;
 mod stop;
 mod store;
