@@ -209,7 +209,10 @@ impl Zygote<'_> {
 
     /// Lets the workers finish what they are at, and kills those that don't in time. None is left after.
     fn drain(&mut self, signals: &Signals) {
-        self.post.scoreboard.retire_before(self.post.number + 1);
+        // One that never worked ends for itself: the generation before it goes on.
+        if self.post.scoreboard.zygote_ready() >= self.post.number {
+            self.post.scoreboard.retire_before(self.post.number + 1);
+        }
         self.leave.let_go();
         self.life.let_go();
         let grace = self.post.settings.worker.grace.as_micros() as u64;
