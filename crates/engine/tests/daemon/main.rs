@@ -19,6 +19,7 @@ mod load;
 mod overload;
 mod pool;
 mod queues;
+mod reload;
 mod spooling;
 mod stop;
 mod store;
