@@ -11,6 +11,7 @@ use super::ready::Ready;
 use super::worker::Worker;
 use super::{QueueView, WorkerId};
 use crate::lanes::{Lane, Lanes, PRIORITIES};
+use crate::record::Record;
 use crate::settings::QueueSettings;
 use crate::time::Mono;
 use std::collections::{BTreeMap, BTreeSet};
@@ -287,6 +288,10 @@ impl Scheduler {
     /// The queues as they are.
     pub fn views(&self, ready: &Ready, workers: &BTreeMap<WorkerId, Worker>) -> Vec<QueueView> {
         let running = running(self.lines.len(), workers);
+        let first = |place: usize| {
+            let fronts = (0..PRIORITIES).filter_map(move |priority| ready.front(place as Lane * PRIORITIES + priority));
+            fronts.filter_map(|front| Record::triggered_at(&front.delivery.record))
+        };
         let view = |(place, line): (usize, &Line)| QueueView {
             name: self.lanes.name(place).to_owned(),
             weight: line.weight as u16,
@@ -294,7 +299,9 @@ impl Scheduler {
             rate: line.bucket.map(|bucket| bucket.rate()),
             paused: line.paused,
             ready: ORDER.iter().map(|priority| ready.len_of(place as Lane * PRIORITIES + priority)).sum(),
+            held_back: 0,
             running: running[place],
+            oldest: first(place).min(),
         };
         self.lines.iter().enumerate().map(view).collect()
     }
