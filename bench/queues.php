@@ -1,7 +1,7 @@
 <?php
 
 /**
- * Measures how long fast events wait beside a queue of slow ones that is always full: with the slow queue capped at half the pool, and without.
+ * Measures how long fast events wait beside a queue of slow ones: while that is empty, while it is full and capped at half the pool, and without a cap.
  *
  *     php -d extension=<extension.so> bench/queues.php [seconds] [workers] [fast events a second]
  *
@@ -18,12 +18,13 @@ if (($argv[1] ?? '') === '--serve') {
 }
 
 [$seconds, $workers, $rate] = [(float) ($argv[1] ?? 20), (int) ($argv[2] ?? 4), (float) ($argv[3] ?? 200)];
-foreach ([intdiv($workers, 2), null] as $cap) {
-    $waits = measure($seconds, $workers, $rate, $cap);
+$slow = $workers * 2 + (int) ($workers * $seconds / 5);
+foreach (['empty:' => [0, null], 'capped at half:' => [$slow, intdiv($workers, 2)], 'with no cap:' => [$slow, null]] as $case => [$count, $cap]) {
+    $waits = measure($seconds, $workers, $rate, $cap, $count);
     $at = static fn (float $part): float => ($waits[(int) ($part * (count($waits) - 1))] ?? NAN) / 1000;
     printf(
-        "slow queue %-12s %6d fast events   waited p50 %8.2f ms   p99 %8.2f ms   longest %8.2f ms\n",
-        $cap === null ? 'with no cap:' : "capped at $cap:",
+        "slow queue %-16s %6d fast events   waited p50 %8.2f ms   p99 %8.2f ms   longest %8.2f ms\n",
+        $case,
         count($waits),
         $at(0.5),
         $at(0.99),
@@ -58,16 +59,16 @@ function serve(string $directory, array $queues): never
 }
 
 /** @return list<int> the waits in microseconds, sorted */
-function measure(float $seconds, int $workers, float $rate, ?int $cap): array
+function measure(float $seconds, int $workers, float $rate, ?int $cap, int $slow): array
 {
-    $directory = sys_get_temp_dir() . '/proletarier-queues-' . getmypid() . '-' . ($cap ?? 'none');
+    $directory = sys_get_temp_dir() . '/proletarier-queues-' . getmypid() . '-' . "$slow-$cap";
     mkdir($directory);
     $queues = ['slow' => array_filter(['events' => 'slow', 'concurrency' => $cap]), 'workers' => ['concurrency' => $workers]];
     $extension = extension_file();
     $command = [PHP_BINARY, '-d', "extension=$extension", __FILE__, '--serve', $directory, json_encode($queues)];
     $daemon = proc_open($command, [['file', '/dev/null', 'r'], ['file', "$directory/log", 'w'], ['file', "$directory/log", 'a']], $pipes);
     $client = new Proletarier\Client(null, ['runtime_dir' => "$directory/run", 'spool' => false, 'timeout' => 10]);
-    for ($number = 0; $number < $workers + (int) ($workers * $seconds / 5) + $workers; $number++) {
+    for ($number = 0; $number < $slow; $number++) {
         $client->trigger('slow', [], ['confirm' => 'accepted']);
     }
     usleep(1_000_000);

@@ -10,6 +10,10 @@ fn startup(_type: i32, _module: i32) -> i32 {
         Ok(()) => {
             request_end::hook();
             worker::hook_limits();
+            if php::sapi::name() == "cli" {
+                // Before any PHP code: its title, environment and directory are as they were typed.
+                proletarier_engine::capture_command_line();
+            }
             0
         }
         Err(error) => {

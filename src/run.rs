@@ -54,10 +54,10 @@ fn run(given: &[Zval]) -> Result<i32, PhpException> {
     let option = |key: &str| settings::option(options, key);
     let role = role(option("role"))?;
     let voice = Voice { events: events(option("events"))?, logger: logger(option("logger"))?, ..Voice::default() };
-    let settings = settings::read(options, &RUN_KEYS)?;
+    let (settings, raw) = settings::read_both(options, &RUN_KEYS)?;
     let listeners = worker::read_listeners(listeners)?;
     let mut application = PhpApplication::new(listeners, voice, &settings);
-    proletarier_engine::run(settings, role, &mut application).map_err(|error| match &error {
+    proletarier_engine::run(settings, &raw, role, &mut application).map_err(|error| match &error {
         RunError::AlreadyRunning(_) => exceptions::new::<AlreadyRunning>(error.to_string()),
         RunError::Setup(_) => configuration(error.to_string()),
     })

@@ -6,6 +6,7 @@ use crate::json_value;
 use ext_php_rs::exception::PhpException;
 use ext_php_rs::types::{ZendHashTable, Zval};
 use proletarier_core::settings::Settings;
+use serde_json::Value;
 
 /// What is for the package alone, where a whole configuration is given: the listeners are an argument of their own.
 const OTHERS: [&str; 1] = ["listeners"];
@@ -15,6 +16,14 @@ const OTHERS: [&str; 1] = ["listeners"];
 /// # Errors
 /// A Configuration exception that names the key.
 pub fn read(options: Option<&ZendHashTable>, own: &[&str]) -> Result<Settings, PhpException> {
+    read_both(options, own).map(|(settings, _)| settings)
+}
+
+/// The same, and what they were read from.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_both(options: Option<&ZendHashTable>, own: &[&str]) -> Result<(Settings, Value), PhpException> {
     let configuration = |message: String| exceptions::new::<Configuration>(message);
     let mut map = ZendHashTable::new();
     for (key, value) in options.into_iter().flat_map(entries::of) {
@@ -24,7 +33,8 @@ pub fn read(options: Option<&ZendHashTable>, own: &[&str]) -> Result<Settings, P
         }
     }
     let value = json_value::from_array(&map, "")?;
-    Settings::read(&value).map_err(|error| configuration(error.to_string()))
+    let settings = Settings::read(&value).map_err(|error| configuration(error.to_string()))?;
+    Ok((settings, value))
 }
 
 /// An option that is given: there, and not null.

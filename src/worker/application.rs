@@ -35,7 +35,7 @@ impl PhpApplication {
         dispatch::preload();
         Self {
             listeners,
-            registry: Rc::new(Registry::new(voice, settings.retry)),
+            registry: Rc::new(Registry::new(voice, settings.retry, settings.worker.parallel)),
             memory_limit: settings.worker.memory_limit,
             dispatch: None,
         }

@@ -27,6 +27,8 @@ pub struct Registry {
     /// The engine's record of what runs, while an attempt is handled.
     pub watch: LentWatch,
     policy: RetryPolicy,
+    /// Whether listeners that don't say otherwise are a delivery of their own each.
+    parallel: bool,
     listeners: RefCell<Vec<Registered>>,
     /// Identity and options of the entry that is being attached; none while an aggregate attaches its own.
     attaching: RefCell<Option<(String, ListenerOptions)>>,
@@ -43,12 +45,13 @@ struct Running {
 }
 
 impl Registry {
-    /// One with no listeners. `policy` is that of listeners that have none of their own.
+    /// One with no listeners. `policy` and `parallel` are those of listeners that have none of their own.
     #[must_use]
-    pub fn new(voice: Voice, policy: RetryPolicy) -> Self {
+    pub fn new(voice: Voice, policy: RetryPolicy, parallel: bool) -> Self {
         Self {
             voice,
             policy,
+            parallel,
             watch: LentWatch::default(),
             listeners: RefCell::default(),
             attaching: RefCell::default(),
@@ -94,7 +97,7 @@ impl Registry {
                 ListenerTimeout::After(span) => Some(span.as_secs_f64()),
                 ListenerTimeout::Never => Some(0.0),
             },
-            parallel: options.parallel,
+            parallel: options.parallel.unwrap_or(self.parallel),
         }
     }
 

@@ -16,6 +16,7 @@ enum Deed: string
     case KillAll = 'whole daemon killed';
     case Stop = 'daemon stopped and started';
     case PauseBroker = 'broker held up for a second';
+    case Reload = 'daemon reloaded';
     case KillProducer = 'producer killed';
 
     public function pause(): float
@@ -28,6 +29,7 @@ enum Deed: string
             self::KillAll => 30,
             self::Stop => 60,
             self::PauseBroker => 40,
+            self::Reload => 8,
             self::KillProducer => 3,
         };
     }

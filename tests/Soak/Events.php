@@ -17,6 +17,27 @@ final class Events
         'soak.chain' => ['sure', 'chain'],
     ];
 
+    /** Listeners that are deliveries of their own from the start. */
+    public const PARALLEL = ['later', 'mortal'];
+
+    /** The queues, as they are configured; what is in none of them is in the default one. */
+    public const QUEUES = [
+        'plain' => ['events' => 'soak.plain', 'weight' => 3],
+        'rough' => ['events' => ['soak.rough'], 'concurrency' => 2],
+    ];
+
+    /** The queue of an event. */
+    public static function queue(string $event): string
+    {
+        foreach (self::QUEUES as $queue => $settings) {
+            if (in_array($event, (array) $settings['events'], true)) {
+                return $queue;
+            }
+        }
+
+        return 'default';
+    }
+
     /** What the listener 'chain' triggers. */
     public const LINK = 'soak.plain';
     /** What stands for a producer's number in the names of these. */

@@ -39,7 +39,8 @@ final class Site
     public function settings(): array
     {
         return $this->paths() + [
-            'worker' => ['pool_size' => 4, 'grace' => 10],
+            'worker' => ['pool_size' => ['min' => 3, 'max' => 5], 'grace' => 10, 'max_events' => 2000, 'max_lifetime' => 20],
+            'queues' => Events::QUEUES,
             'retry' => ['max_attempts' => 10, 'delay' => 0.1, 'multiplier' => 2, 'max_delay' => 1],
             'log' => ['level' => 'debug', 'format' => 'json'],
         ];

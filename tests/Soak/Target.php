@@ -118,6 +118,7 @@ final class Target
         $down = $draw < 0.4 ? 0.0 : 3 * $draw;
         match ($deed) {
             Deed::Stop => posix_kill($victim, SIGTERM),
+            Deed::Reload => posix_kill($victim, SIGHUP),
             Deed::PauseBroker => posix_kill($victim, SIGSTOP),
             Deed::KillAll => $members = $this->killAll($draw > 0.7),
             default => posix_kill($victim, SIGKILL),

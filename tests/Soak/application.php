@@ -15,7 +15,10 @@ use Proletarier\Tests\Soak\Site;
 
 require dirname(__DIR__) . '/bootstrap.php';
 
-posix_setsid();
+// The next generation of code is a child of the daemon that it belongs to, which leads the session.
+if (posix_getsid(0) !== posix_getppid()) {
+    posix_setsid();
+}
 $site = new Site($argv[1], $argv[2]);
 $seed = $site->seed;
 $file = $site->file('handled');
@@ -86,7 +89,12 @@ foreach (Events::LISTENERS as $event => $names) {
                 usleep(2_000);
             }
         };
-        $listeners[Events::identity($event, $name)] = ['event' => $event, 'listener' => $listener, 'priority' => 10 - $place];
+        $listeners[Events::identity($event, $name)] = [
+            'event' => $event,
+            'listener' => $listener,
+            'priority' => 10 - $place,
+            'parallel' => in_array($name, Events::PARALLEL, true),
+        ];
     }
 }
 

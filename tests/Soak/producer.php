@@ -3,7 +3,7 @@
 /**
  * A producer: `php producer.php <directory> <seed> <number> <confirm level> <events a second> <until>`. It ends by itself some seconds later.
  *
- * It writes to a file of its own: P who it is; I what it is about to trigger (name, and flags: x expires, u unique); C what is certain; T that
+ * It writes to a file of its own: P who it is; I what it is about to trigger (name, and flags: x expires, u unique, k and its key); C what is certain; T that
  * trigger() returned, which is no certainty yet; K the event that is there in its place; X an exception; F that all before is certain; E its end.
  */
 
@@ -47,8 +47,9 @@ for ($count = 1; microtime(true) < $end; $count++) {
         $options = ['at' => new DateTimeImmutable(sprintf('@%.6F', microtime(true) + $dice->between(-0.5, 3)))];
     } elseif ($dice->chance(0.1)) {
         $options = ['id' => $ref];
-    } elseif ($dice->chance(0.05)) {
-        $options = ['key' => 'key-' . (int) $dice->between(0, 50)];
+    } elseif ($dice->chance(0.2)) {
+        $key = (int) $dice->between(0, 50);
+        [$options, $flags] = [['key' => "key-$key"], "k$key"];
     } elseif ($waits && $dice->chance(0.05)) {
         $options = ['spool' => false];
     }

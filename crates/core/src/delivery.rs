@@ -51,6 +51,8 @@ pub struct Rest {
     pub history: Vec<SpentAttempt>,
     /// The key that the event holds.
     pub unique: Option<Unique>,
+    /// Events of the same key wait for this delivery, wherever it is: it stands in the place of one that ran, or runs beside it.
+    pub holds_key: bool,
 }
 
 /// An attempt, to come or under way. A fresh event's has no [`Rest`], so that it costs no allocation.
@@ -95,6 +97,12 @@ impl Delivery {
     #[must_use]
     pub fn unique(&self) -> Option<&Unique> {
         self.rest.as_ref()?.unique.as_ref()
+    }
+
+    /// Whether events of the same key wait for it wherever it is.
+    #[must_use]
+    pub fn holds_key(&self) -> bool {
+        self.rest.as_ref().is_some_and(|rest| rest.holds_key)
     }
 
     /// The same event for these listeners alone, as the same attempt, at once.

@@ -27,7 +27,7 @@ pub struct ListenerSpec {
     /// Its own time limit in seconds, 0 for as long as it takes; none: the workers'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<f64>,
-    /// Whether it is a delivery of its own from the start. Carried from the start, acted on later.
+    /// Whether it is a delivery of its own from the start. One that is an event's only one is not split off.
     #[serde(default)]
     pub parallel: bool,
 }
@@ -39,6 +39,17 @@ pub struct ListenerTable {
     by_event: HashMap<String, Vec<ListenerIndex>>,
     wildcards: Vec<ListenerIndex>,
     by_id: HashMap<String, ListenerIndex>,
+    /// How events with parallel listeners are split; none for all others.
+    splits: HashMap<Box<[u8]>, Split>,
+}
+
+/// How an event with parallel listeners is split, by identities.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// Those that run one by one, in one delivery; it may be none.
+    pub together: Vec<String>,
+    /// Those that are a delivery of their own from the start.
+    pub parallel: Vec<String>,
 }
 
 /// Why listeners don't make a table.
@@ -90,7 +101,31 @@ impl ListenerTable {
             }
         }
         table.listeners = listeners;
+        table.splits =
+            table.by_event.keys().filter_map(|event| Some((event.as_bytes().into(), table.split_of(event)?))).collect();
         Ok(table)
+    }
+
+    fn split_of(&self, event: &str) -> Option<Split> {
+        let of_event: Vec<_> = self.of_event(event).filter_map(|index| self.get(index)).collect();
+        if of_event.len() < 2 || of_event.iter().all(|listener| !listener.parallel) {
+            return None;
+        }
+        let (parallel, together): (Vec<&ListenerSpec>, Vec<_>) = of_event.into_iter().partition(|listener| listener.parallel);
+        let ids = |listeners: Vec<&ListenerSpec>| listeners.into_iter().map(|listener| listener.id.clone()).collect();
+        Some(Split { together: ids(together), parallel: ids(parallel) })
+    }
+
+    /// Whether an event of any name is split.
+    #[must_use]
+    pub fn splits_any(&self) -> bool {
+        !self.splits.is_empty()
+    }
+
+    /// How an event of this name is split from the start; none where it is handled whole.
+    #[must_use]
+    pub fn split(&self, event: &[u8]) -> Option<&Split> {
+        self.splits.get(event)
     }
 
     /// The listeners, by index.

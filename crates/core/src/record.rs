@@ -128,6 +128,19 @@ impl Default for Headers<'_> {
     }
 }
 
+/// What [`Record::head`] reads: bytes of text, as they stand there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// The event's id.
+    pub id: &'a [u8],
+    /// Its name.
+    pub name: &'a [u8],
+    /// Wall time of trigger(), in microseconds.
+    pub triggered_at: u64,
+    /// Events of one key run in order.
+    pub key: Option<&'a [u8]>,
+}
+
 /// Why bytes are no record.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 pub enum RecordError {
@@ -234,6 +247,24 @@ impl<'a> Record<'a> {
         match (record.params.first(), record.params.last()) {
             (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')) if length >= 2 => Ok(record),
             _ => Err(RecordError::Params),
+        }
+    }
+
+    /// Reads the little of a record that its order by key goes by, and checks nothing: of a record that was decoded once. None: it is none.
+    #[must_use]
+    pub fn head(bytes: &'a [u8]) -> Option<Head<'a>> {
+        let mut rest = Cursor(bytes.get(1..)?);
+        let mut head = Head { id: rest.bytes8().ok()?, name: rest.bytes8().ok()?, triggered_at: rest.u64().ok()?, key: None };
+        loop {
+            let tag = rest.u8().ok()?;
+            if tag == tag::END {
+                return Some(head);
+            }
+            let length = rest.u16().ok()?;
+            let value = rest.take(usize::from(length)).ok()?;
+            if tag == tag::KEY {
+                head.key = Some(value);
+            }
         }
     }
 

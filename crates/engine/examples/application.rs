@@ -6,6 +6,8 @@
 //!   `<directory>/doubled` for each that begins while another live worker runs the same. While a file `<directory>/fail` exists, no worker boots;
 //!   where there is a file `<directory>/herald`, there is a listener `herald` of `proletarier.dead`. A worker that leaves writes a line to
 //!   `<directory>/left`: pid, when, why.
+//!   A file `<directory>/code` is the code, read once when the program starts: `two` has a listener `two` of `two`, `exit` ends with words
+//!   before the daemon runs, `hang` never gets there.
 //! - `application trigger '<client settings>' <confirm> <name> <params>...` triggers an event for each of the params.
 //! - `application flood '<client settings>' '<what>'` triggers many, see [`Flood`], and tells on standard output what became of each.
 //!
@@ -44,6 +46,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 struct Plain {
     directory: PathBuf,
+    code: String,
     herald: bool,
     files: Option<Files>,
     /// What listeners leaked.
@@ -65,7 +68,7 @@ impl Plain {
     }
 
     fn listeners(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
-        LISTENERS.into_iter().chain(self.herald.then_some(HERALD))
+        LISTENERS.into_iter().chain(self.herald.then_some(HERALD)).chain((self.code == "two").then_some(("two", "two")))
     }
 
     /// Notes that a run begins. The lock says that it goes on, and ends with the process, however that ends.
@@ -128,13 +131,14 @@ impl Application for Plain {
         }
         let strict = self.directory.join("running").exists();
         self.files = Some(Files { handled: self.append("handled"), started: strict.then(|| self.append("started")) });
+        let parallel = self.directory.join("parallel").exists();
         let spec = |(id, event): (&str, &str)| ListenerSpec {
             id: id.into(),
             event: event.into(),
             retry: None,
             // One that has as long as it takes.
             timeout: (id == "e").then_some(0.0),
-            parallel: false,
+            parallel,
         };
         self.herald = self.directory.join("herald").exists();
         Ok(self.listeners().map(spec).collect())
@@ -312,9 +316,22 @@ fn run(settings: &str, directory: &str, role: Option<&str>) -> ! {
         Some("worker") => Role::Worker,
         _ => Role::All,
     };
-    let settings = Settings::read(&serde_json::from_str(settings).unwrap()).unwrap();
-    let mut application = Plain { directory: directory.into(), herald: false, files: None, leaked: Vec::new(), recycle: None };
-    let status = proletarier_engine::run(settings, role, &mut application).unwrap_or_else(|error| {
+    let raw = serde_json::from_str(settings).unwrap();
+    let settings = Settings::read(&raw).unwrap();
+    let code = std::fs::read_to_string(PathBuf::from(directory).join("code")).unwrap_or_default();
+    match code.as_str() {
+        "exit" => {
+            eprintln!("a parse error, as asked");
+            exit_now(0);
+        }
+        "hang" => loop {
+            std::thread::park();
+        },
+        _ => {}
+    }
+    let mut application =
+        Plain { directory: directory.into(), code, herald: false, files: None, leaked: Vec::new(), recycle: None };
+    let status = proletarier_engine::run(settings, &raw, role, &mut application).unwrap_or_else(|error| {
         eprintln!("{error}");
         1
     });
@@ -322,6 +339,7 @@ fn run(settings: &str, directory: &str, role: Option<&str>) -> ! {
 }
 
 fn main() {
+    proletarier_engine::capture_command_line();
     let arguments: Vec<String> = std::env::args().collect();
     let arguments: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
     match &arguments[..] {

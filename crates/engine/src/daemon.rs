@@ -4,14 +4,18 @@ use crate::application::{Application, Level};
 use crate::runtime_dir::RuntimeDir;
 use crate::scoreboard::{self, Scoreboard};
 use crate::store::{StoreLock, fleeting};
+use crate::succession::{self, Boot, Claim, Inheritance, Paper};
 use crate::ties::Ties;
 use crate::{Role, RunError, broker, client, clock, fork, inherited, log, supervisor, worker, zygote};
 use proletarier_core::lifecycle::Plan;
-use proletarier_core::settings::{Settings, Store};
+use proletarier_core::settings::{Renewed, Settings, Store};
+use serde_json::Value;
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// Slots beyond two for each worker: the dead ones that are being settled.
+/// Slots for each worker: those of generations that still finish what they are at, and of one that boots.
+const SLOTS_EACH: usize = 4;
+/// Slots beyond these: the dead ones that are being settled.
 const SPARE_SLOTS: usize = 8;
 /// How long a successor waits for the last processes of a daemon that has its store, beyond their grace.
 const STRAGGLERS: Duration = Duration::from_secs(5);
@@ -20,6 +24,12 @@ const EXIT_SETUP: i32 = 1;
 
 struct Daemon<'a> {
     settings: Settings,
+    /// What it was started with, which tells what only a start changes.
+    first: Settings,
+    /// The same as it was written, for successors.
+    paper: &'a Paper,
+    /// Of the generation judged last.
+    next: Option<Renewed>,
     role: Role,
     application: &'a mut dyn Application,
     runtime_dir: &'a RuntimeDir,
@@ -33,8 +43,11 @@ struct Daemon<'a> {
 /// Runs the daemon until it is told to stop. Returns in the supervisor only, with the exit status.
 ///
 /// # Errors
-/// When it could not start.
-pub fn run(settings: Settings, role: Role, application: &mut dyn Application) -> Result<i32, RunError> {
+/// When it could not start. In a process that a reload started it does not return.
+pub fn run(settings: Settings, raw: &Value, role: Role, application: &mut dyn Application) -> Result<i32, RunError> {
+    if let Some(claim) = succession::take() {
+        succeed(claim, settings, raw, role, application);
+    }
     log::configure(&settings.log);
     fork::watch_forks();
     // What bootstrap triggered is on its way before anything forks; its thread ends.
@@ -45,18 +58,24 @@ pub fn run(settings: Settings, role: Role, application: &mut dyn Application) ->
         |error: &dyn std::fmt::Display| RunError::Setup(format!("can't set up {}: {error}", settings.runtime_dir.display()));
     let store_lock = lock_store(&settings, role)?;
     let estate = inherit(&runtime_dir, store_lock.is_some());
-    let slots = 2 * usize::from(settings.worker.pool_size.max) + SPARE_SLOTS;
+    let slots = SLOTS_EACH * usize::from(settings.worker.pool_size.max) + SPARE_SLOTS;
     let scoreboard = Scoreboard::create(runtime_dir.scoreboard(), slots).map_err(|error| setup(&error))?;
     let ties = Ties::new().map_err(|error| setup(&error))?;
+    let paper = Paper::new(&settings.runtime_dir).map_err(|error| setup(&error))?;
+    paper.write(raw.to_string().as_bytes()).map_err(|error| setup(&error))?;
     warn_of_connections();
     application.title("proletarier: supervisor");
     let plan = Plan {
         broker: role != Role::Worker,
         zygote: role != Role::Broker,
-        grace: u64::try_from(settings.worker.grace.as_micros()).unwrap_or(u64::MAX),
+        grace: micros(settings.worker.grace),
+        boot: micros(settings.worker.boot_timeout),
     };
     let host = if role == Role::Worker { format!("{:016x}", clock::random()) } else { String::new() };
     let mut daemon = Daemon {
+        first: settings.clone(),
+        paper: &paper,
+        next: None,
         settings,
         role,
         application,
@@ -70,6 +89,69 @@ pub fn run(settings: Settings, role: Role, application: &mut dyn Application) ->
     let status = supervisor::run(plan, &scoreboard, &ties, &mut daemon);
     runtime_dir.leave();
     status
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What a process does that a reload started: it becomes the zygote of its generation, or ends.
+fn succeed(mut claim: Claim, settings: Settings, raw: &Value, role: Role, application: &mut dyn Application) -> ! {
+    log::configure(&settings.log);
+    fork::watch_forks();
+    client::settle();
+    client::shutdown();
+    match become_zygote(&mut claim, settings, raw, role, application) {
+        Ok(status) => fork::exit_now(status),
+        Err(error) => {
+            claim.tell_error(&error.to_string());
+            fork::exit_now(EXIT_SETUP)
+        }
+    }
+}
+
+fn become_zygote(
+    claim: &mut Claim,
+    settings: Settings,
+    raw: &Value,
+    role: Role,
+    application: &mut dyn Application,
+) -> Result<i32, RunError> {
+    claim.introduce(role, raw)?;
+    let setup = |error: &dyn std::fmt::Display| RunError::Setup(format!("can't take over: {error}"));
+    let first: Value = serde_json::from_slice(&claim.first.read().unwrap_or_default()).map_err(|error| setup(&error))?;
+    let first = Settings::read(&first).map_err(|error| setup(&error))?;
+    let mut settings = first.renewed(settings).map_err(|error| setup(&error))?.settings;
+    let handed = claim.inheritance.clone();
+    let scoreboard = Scoreboard::open(&handed.scoreboard).map_err(|error| setup(&error))?;
+    let most = (scoreboard.slots().count().saturating_sub(SPARE_SLOTS) / 2).max(1);
+    let pool = &mut settings.worker.pool_size;
+    if usize::from(pool.max) > most {
+        let words = "worker.pool_size is more than this daemon has room for until it is started anew";
+        log::line(Level::Warning, words, &[("worker.pool_size", &pool.max), ("room_for", &most)]);
+        pool.max = u16::try_from(most).unwrap_or(u16::MAX);
+        pool.min = pool.min.min(pool.max);
+    }
+    warn_of_connections();
+    let (number, generation) = (handed.number, handed.generation);
+    application.title(&format!("proletarier: zygote (generation {generation})"));
+    let post = zygote::Post {
+        settings: &settings,
+        scoreboard: &scoreboard,
+        ties: &claim.ties,
+        number,
+        generation,
+        broker_here: role == Role::All,
+    };
+    let mut crew = Crew { settings: &settings, scoreboard: &scoreboard, ties: &claim.ties, host: &handed.host, application };
+    let status = zygote::run(post, &mut |seat| crew.work(number, generation, seat));
+    let words = scoreboard.slots().filter(|(_, slot)| slot.zygote() == number).find_map(|(_, slot)| slot.last_words());
+    if status != 0
+        && let Some(words) = words
+    {
+        claim.tell_error(&format!("{}: {}", words.class, words.message));
+    }
+    Ok(status)
 }
 
 /// Locks the store, where it is a directory and this daemon has a broker.
@@ -124,6 +206,37 @@ impl Daemon<'_> {
 }
 
 impl supervisor::Children for Daemon<'_> {
+    fn execute(&mut self, number: u32, generation: u32) -> Result<Boot, String> {
+        let line = succession::captured().ok_or("how the daemon was started is not known: stop it, and start it anew")?;
+        let locks =
+            [Some(self.runtime_dir.descriptor()), self.store_lock.map(StoreLock::descriptor)].into_iter().flatten().collect();
+        let scoreboard = self.runtime_dir.scoreboard().to_owned();
+        let inheritance = Inheritance::new(number, generation, &self.host, scoreboard);
+        Boot::start(line, inheritance.with(self.ties, locks, self.paper.descriptor()))
+    }
+
+    fn judge(&mut self, role: &str, settings: &Value) -> Result<(), String> {
+        if role != self.role.word() {
+            return Err(format!("role: a reload can't change it from '{}' to '{role}'", self.role.word()));
+        }
+        let new = Settings::read(settings).map_err(|error| error.to_string())?;
+        let renewed = self.first.renewed(new)?;
+        if !renewed.kept.is_empty() {
+            let words = "settings that only a start of the daemon changes stay as they are until then";
+            log::line(Level::Warning, words, &[("settings", &renewed.kept.join(", "))]);
+        }
+        self.next = Some(renewed);
+        Ok(())
+    }
+
+    fn took_over(&mut self, generation: u32) -> (u64, u64) {
+        if let Some(next) = self.next.take() {
+            self.settings = next.settings;
+        }
+        self.application.title(&format!("proletarier: supervisor (generation {generation})"));
+        (micros(self.settings.worker.grace), micros(self.settings.worker.boot_timeout))
+    }
+
     fn broker(&mut self, epoch: u64) -> Infallible {
         self.begin_child("proletarier: broker");
         let mut keep = self.ties.descriptors();
@@ -156,22 +269,39 @@ impl supervisor::Children for Daemon<'_> {
             generation,
             broker_here: self.role == Role::All,
         };
-        let status = zygote::run(post, &mut |seat| self.work(number, generation, seat));
+        let mut crew = Crew {
+            settings: &self.settings.clone(),
+            scoreboard: self.scoreboard,
+            ties: self.ties,
+            host: &self.host,
+            application: &mut *self.application,
+        };
+        let status = zygote::run(post, &mut |seat| crew.work(number, generation, seat));
         fork::exit_now(status)
     }
 }
 
-impl Daemon<'_> {
+/// What the workers of a zygote share.
+struct Crew<'a> {
+    settings: &'a Settings,
+    scoreboard: &'a Scoreboard,
+    ties: &'a Ties,
+    host: &'a str,
+    application: &'a mut dyn Application,
+}
+
+impl Crew<'_> {
     fn work(&mut self, zygote: u32, generation: u32, seat: zygote::Seat) -> ! {
         let post = worker::Post {
-            settings: &self.settings,
+            settings: self.settings,
             scoreboard: self.scoreboard,
             ties: self.ties,
             life: &seat.life,
+            leave: &seat.leave,
             slot: seat.slot,
             zygote,
             generation,
-            host: &self.host,
+            host: self.host,
             predecessor: seat.predecessor,
         };
         worker::run(post, self.application)

@@ -1,8 +1,12 @@
 //! Provides processes: forks, and what a process is and leaves. The only file that forks.
 
+use crate::succession::CommandLine;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
+use std::ffi::{CString, OsStr};
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts the forks that led to this process, so that what must not be shared over a fork knows its process without asking the kernel.
@@ -164,14 +168,97 @@ pub fn signal(pid: Pid, signal: Signal) {
 }
 
 /// Closes every inherited descriptor from 3 on but `keep`: what bootstrap had opened is no business of a process that runs none of its code.
-pub fn close_inherited(keep: &[std::os::fd::RawFd]) {
-    let directory = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    let open: Vec<i32> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2 && !keep.contains(descriptor)) {
+pub fn close_inherited(keep: &[RawFd]) {
+    for descriptor in open_descriptors().into_iter().filter(|descriptor| *descriptor > 2 && !keep.contains(descriptor)) {
         // SAFETY: this process, just forked, uses none of these any more; the one that read the directory is closed already.
         unsafe {
             libc::close(descriptor);
         }
     }
+}
+
+fn open_descriptors() -> Vec<RawFd> {
+    let directory = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Exit status of a process that should have become another program (as a shell's).
+pub const EXIT_NOT_EXECUTED: i32 = 127;
+
+/// Takes a variable out of this process's environment.
+pub fn take_variable(name: &str) -> Option<std::ffi::OsString> {
+    let value = std::env::var_os(name)?;
+    // SAFETY: called while the process has one thread, and runs no code but this.
+    unsafe { std::env::remove_var(name) };
+    Some(value)
+}
+
+/// A descriptor that this process was handed by number becomes its own.
+pub fn adopt(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: the process that handed it over names each once, and nothing else here knows of it.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
+/// Sees to it that no program that this process starts gets the descriptor.
+pub fn close_on_exec(descriptor: RawFd) {
+    // SAFETY: sets a flag; where there is no such descriptor, nothing.
+    unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+}
+
+/// Who reads or writes this end waits until it can.
+///
+/// # Errors
+/// What the system says.
+pub fn let_wait(end: &OwnedFd) -> nix::Result<()> {
+    nix::fcntl::fcntl(end, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::empty())).map(drop)
+}
+
+/// Standard output and error go to `pipe` from here on; what they were.
+pub fn divert_output(pipe: RawFd) -> [RawFd; 2] {
+    [1, 2].map(|standard| {
+        // SAFETY: duplicates descriptors of a process that was just forked for this; -1 where there was none.
+        unsafe {
+            let before = libc::fcntl(standard, libc::F_DUPFD, 3);
+            libc::dup2(pipe, standard);
+            before
+        }
+    })
+}
+
+/// Undoes [`divert_output`].
+pub fn restore_output(before: [RawFd; 2]) {
+    for (standard, before) in [1, 2].into_iter().zip(before).filter(|(_, before)| *before >= 0) {
+        // SAFETY: both are this process's, and `before` is known to nobody else.
+        unsafe {
+            libc::dup2(before, standard);
+            libc::close(before);
+        }
+    }
+}
+
+/// Becomes the program of `line`, with one more variable in its environment and no descriptors but the standard ones and `keep`. Comes back only
+/// where that fails, with the words.
+pub fn execute(line: &CommandLine, (name, value): (&str, &str), keep: &[RawFd]) -> String {
+    let text = |bytes: Vec<u8>| CString::new(bytes).unwrap_or_default();
+    if let Some(directory) = &line.directory
+        && let Err(error) = std::env::set_current_dir(directory)
+    {
+        return format!("can't go to the directory {}: {error}", directory.display());
+    }
+    for descriptor in open_descriptors().into_iter().filter(|descriptor| *descriptor > 2) {
+        let flags = if keep.contains(&descriptor) { 0 } else { libc::FD_CLOEXEC };
+        // SAFETY: sets a flag.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, flags) };
+    }
+    let arguments: Vec<CString> = line.arguments.iter().map(|argument| text(argument.as_bytes().to_vec())).collect();
+    let pair = |(key, value): (&OsStr, &OsStr)| text([key.as_bytes(), b"=", value.as_bytes()].concat());
+    let given = line.environment.iter().map(|(key, value)| (key.as_os_str(), value.as_os_str()));
+    let environment: Vec<CString> = given.chain([(OsStr::new(name), OsStr::new(value))]).map(pair).collect();
+    let mut words = "can't execute the command line anew: it is not known".to_owned();
+    for program in line.candidates() {
+        let Err(error) = nix::unistd::execve(&program, &arguments, &environment);
+        words = format!("can't execute {}: {}", program.to_string_lossy(), error.desc());
+    }
+    words
 }

@@ -1,7 +1,7 @@
 //! Processes, sockets and files of Proletarier. The broker runs, and is tested, with no PHP.
 //!
 //! Rooms: [`client`], [`control`], `broker`, `worker`, `zygote`, `supervisor`. They never import one another; `daemon` alone knows them all. What
-//! several of them stand on: `transport` (sockets), `store`, `spool`, `fork` (processes), `scoreboard`, `ties`, `signals`, `runtime_dir`,
+//! several of them stand on: `transport` (sockets), `store`, `succession` (a reload's handing over), `spool`, `fork` (processes), `scoreboard`, `ties`, `signals`, `runtime_dir`,
 //! `ownership`, `clock`, `id`, `log`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,6 +22,7 @@ mod scoreboard;
 mod signals;
 pub mod spool;
 pub mod store;
+mod succession;
 mod supervisor;
 mod ties;
 mod transport;
@@ -32,6 +33,7 @@ pub use clock::wall;
 pub use daemon::run;
 pub use fork::{exit_now, generation as fork_generation};
 pub use log::line as log_line;
+pub use succession::{CommandLine, capture as capture_command_line};
 pub use transport::version as transport_version;
 pub use worker::limit::{Overdue, is_returning, overdue};
 
@@ -45,6 +47,18 @@ pub enum Role {
     Broker,
     /// Workers alone, for a broker elsewhere.
     Worker,
+}
+
+impl Role {
+    /// Its word in settings.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Broker => "broker",
+            Self::Worker => "worker",
+        }
+    }
 }
 
 /// Why a daemon could not start.

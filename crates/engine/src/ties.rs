@@ -103,6 +103,14 @@ impl Ties {
         Ok(Self { broker: Bell::new()?, zygote: Bell::new()?, supervisor: Bell::new()?, life: Lifeline::new()? })
     }
 
+    /// Those of a parent that handed over its [`Self::descriptors`].
+    #[must_use]
+    pub fn inherited(descriptors: &mut dyn Iterator<Item = OwnedFd>) -> Option<Self> {
+        let mut bell = || Some(Bell { read: descriptors.next()?, write: descriptors.next()? });
+        let (broker, zygote, supervisor) = (bell()?, bell()?, bell()?);
+        Some(Self { broker, zygote, supervisor, life: Lifeline { read: descriptors.next()?, write: RefCell::new(None) } })
+    }
+
     /// The descriptors that a child keeps which closes what it inherited.
     #[must_use]
     pub fn descriptors(&self) -> Vec<RawFd> {

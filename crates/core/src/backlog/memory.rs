@@ -104,7 +104,11 @@ impl Memory {
                 self.by_mono.insert((at, sequence), ());
                 Waits::Parked
             }
-            _ => {
+            Some(_) => {
+                self.due.entry(lane).or_default().push_back(sequence);
+                Waits::Pending
+            }
+            None => {
                 self.pending.entry(lane).or_default().push_back(sequence);
                 Waits::Pending
             }

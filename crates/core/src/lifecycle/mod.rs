@@ -15,9 +15,24 @@
 //! - Draining: the zygote is asked to end, which ends its workers; the broker, which has to settle their last outcomes, is asked
 //!   after that. A broker that dies before is replaced, for the same reason. A little before the deadline the workers that are still
 //!   there are killed, so that the broker can settle that, too.
+//! A reload, within running (the old generation works on in all of it, but for the last step):
+//!
+//! ```text
+//!          asked                  a zygote is proven             its first worker is ready
+//!  idle ──────────────> wanted ────────────────────────> booting ──────────────────────────> idle: the old generation retires
+//!    ^   (again: one more after this one)  ^                │ │
+//!    │                                     └────────────────┘ │
+//!    │                  the zygote before it died: anew       │ it ended, was refused, or was not ready within `boot` (killed)
+//!    └────────────────────────────────────────────────────────┘ the old generation stays
+//! ```
+//!
+//! - The successor is started from the original command line. Once one has taken over, a zygote that dies is replaced in that way as well, with
+//!   the pauses of [`Respawn`]; before that by a fork.
+//! - Retired zygotes end by themselves when their workers have. A stop ends them with the rest.
 //! - The exit status is 0 where nothing had to be killed and the broker ended well.
 
 mod child;
+mod reload;
 mod respawn;
 
 pub use child::{Child, EXIT_BOOT_FAILED, Exit};
@@ -25,6 +40,7 @@ pub use respawn::{FIRST_PAUSE, LONGEST_PAUSE, RUNS_WELL, Respawn};
 
 use crate::time::Mono;
 use child::{ChildView, Pressed, Standing};
+use reload::Succession;
 
 /// The part of the grace that the broker has for settling what killed workers leave: a fifth of it, at most this many microseconds.
 pub const SETTLE_TIME: u64 = 1_000_000;
@@ -54,15 +70,29 @@ pub enum Input {
     Signal,
     /// The broker has bound its sockets, or a worker of the zygote is ready.
     Ready(Child),
-    /// A child ended and was reaped.
+    /// A child ended and was reaped. Of the zygote: the one in charge; retired ones and a reload's successor are not meant.
     Exited(Child, Exit),
+    /// A reload is asked for.
+    Reload,
+    /// A worker of a reload's successor is ready.
+    SuccessorReady,
+    /// A reload's successor ended, or was refused, before that.
+    SuccessorFailed,
 }
 
 /// What is to be done, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Start this child.
+    /// Start this child, as a fork of the supervisor.
     Start(Child),
+    /// Start the zygote from the command line: the one before it is dead, and the supervisor has old code.
+    StartAnew,
+    /// Start a successor beside the zygote, from the command line.
+    StartSuccessor,
+    /// The successor is the zygote from now on; the one before it retires.
+    Promote,
+    /// SIGKILL what was started from the command line and is not ready yet, with its workers.
+    KillBooting,
     /// Ask this child to end (SIGTERM): the zygote ends its workers first.
     Stop(Child),
     /// SIGKILL this child, and the workers if it is the zygote.
@@ -82,6 +112,8 @@ pub struct Plan {
     pub zygote: bool,
     /// Microseconds that draining may take: `worker.grace`.
     pub grace: u64,
+    /// Microseconds that a zygote may take to boot which is started from the command line: `worker.boot_timeout`.
+    pub boot: u64,
 }
 
 /// The state machine. See the module.
@@ -91,6 +123,7 @@ pub struct Lifecycle {
     state: State,
     broker: ChildView,
     zygote: ChildView,
+    succession: Succession,
     deadlines: Deadlines,
     status: i32,
 }
@@ -112,6 +145,7 @@ impl Lifecycle {
             state: State::Starting,
             broker: ChildView::new(plan.broker),
             zygote: ChildView::new(plan.zygote),
+            succession: Succession::default(),
             deadlines: Deadlines::default(),
             status: 0,
         }
@@ -120,6 +154,12 @@ impl Lifecycle {
     /// Where the daemon is in its life.
     pub const fn state(&self) -> State {
         self.state
+    }
+
+    /// A new generation's settings: how long draining and booting may take from now on.
+    pub const fn set_times(&mut self, grace: u64, boot: u64) {
+        self.plan.grace = grace;
+        self.plan.boot = boot;
     }
 
     /// When a child that died is replaced, for the log; None where it runs, or won't be replaced.
@@ -141,7 +181,13 @@ impl Lifecycle {
             Input::Signal if self.state == State::Draining => self.kill_all(now, &mut actions),
             Input::Signal => self.drain(now),
             Input::Ready(child) => self.ready(child),
-            Input::Exited(child, exit) => self.exited(child, exit, now),
+            Input::Exited(child, exit) => self.exited(child, exit, now, &mut actions),
+            Input::Reload if self.state != State::Draining => self.succession.ask(),
+            Input::SuccessorReady => self.promote(&mut actions),
+            Input::Reload => {}
+            Input::SuccessorFailed => {
+                self.succession.end();
+            }
         }
         match self.state {
             State::Starting | State::Running => self.start_due(now, &mut actions),
@@ -157,7 +203,7 @@ impl Lifecycle {
         match self.state {
             State::Starting | State::Running => {
                 let zygote = self.due(Child::Zygote).filter(|_| self.broker.ever_ready);
-                [broker, zygote].into_iter().flatten().min()
+                [broker, zygote, self.succession.deadline].into_iter().flatten().min()
             }
             State::Draining => {
                 let next = match self.deadlines.killed {
@@ -189,13 +235,29 @@ impl Lifecycle {
 
     fn ready(&mut self, child: Child) {
         self.view_mut(child).ever_ready = true;
+        if child == Child::Zygote {
+            self.succession.proven = true;
+            if !self.succession.is_booting() {
+                self.succession.deadline = None;
+            }
+        }
         if self.state == State::Starting && self.broker.ever_ready && self.zygote.ever_ready {
             self.state = State::Running;
         }
     }
 
-    fn exited(&mut self, child: Child, exit: Exit, now: Mono) {
+    fn promote(&mut self, actions: &mut Vec<Action>) {
+        if self.succession.end() {
+            self.succession.anew = true;
+            actions.push(Action::Promote);
+        }
+    }
+
+    fn exited(&mut self, child: Child, exit: Exit, now: Mono, actions: &mut Vec<Action>) {
         let draining = self.state == State::Draining;
+        if child == Child::Zygote && self.zygote.is_running() && self.succession.zygote_lost() {
+            actions.push(Action::KillBooting);
+        }
         let view = self.view_mut(child);
         let Standing::Running(pressed) = view.standing else {
             return;
@@ -226,7 +288,19 @@ impl Lifecycle {
             actions.push(Action::Start(Child::Broker));
         }
         if self.broker.ever_ready && self.zygote.take_due(now) {
-            actions.push(Action::Start(Child::Zygote));
+            if self.succession.anew {
+                self.succession.deadline = Some(now.plus(self.plan.boot));
+                actions.push(Action::StartAnew);
+            } else {
+                actions.push(Action::Start(Child::Zygote));
+            }
+        }
+        if self.succession.is_overdue(now) {
+            self.succession.end();
+            actions.push(Action::KillBooting);
+        }
+        if self.state == State::Running && self.succession.begin(now, self.plan.boot) {
+            actions.push(Action::StartSuccessor);
         }
     }
 
@@ -238,6 +312,10 @@ impl Lifecycle {
     }
 
     fn go_on_draining(&mut self, now: Mono, actions: &mut Vec<Action>) {
+        if self.succession.is_booting() {
+            actions.push(Action::KillBooting);
+        }
+        self.succession.reload = reload::Reload::Idle;
         if self.deadlines.killed.is_none() && now >= self.deadlines.all && !self.is_empty() {
             self.kill_all(now, actions);
         }
@@ -296,5 +374,7 @@ impl Lifecycle {
     }
 }
 
+#[cfg(test)]
+mod reload_tests;
 #[cfg(test)]
 mod tests;

@@ -8,12 +8,12 @@ use super::State::{Draining, Running, Starting, Stopped};
 use super::*;
 
 const MS: u64 = 1000;
-const ALL: Plan = Plan { broker: true, zygote: true, grace: 25_000 * MS };
+pub(super) const ALL: Plan = Plan { broker: true, zygote: true, grace: 25_000 * MS, boot: 30_000 * MS };
 
 /// Milliseconds, input, the actions that follow, the state after.
-type Step<'a> = (u64, Input, &'a [Action], State);
+pub(super) type Step<'a> = (u64, Input, &'a [Action], State);
 
-fn run(name: &str, plan: Plan, steps: &[Step<'_>]) -> Lifecycle {
+pub(super) fn run(name: &str, plan: Plan, steps: &[Step<'_>]) -> Lifecycle {
     let mut lifecycle = Lifecycle::new(plan);
     for (index, (at, input, actions, state)) in steps.iter().enumerate() {
         let done = lifecycle.handle(*input, Mono(at * MS));
@@ -24,7 +24,7 @@ fn run(name: &str, plan: Plan, steps: &[Step<'_>]) -> Lifecycle {
 }
 
 /// A daemon that has started, and then these steps.
-fn started(name: &str, steps: &[Step<'_>]) -> Lifecycle {
+pub(super) fn started(name: &str, steps: &[Step<'_>]) -> Lifecycle {
     let mut all: Vec<Step<'_>> = vec![
         (0, Tick, &[Start(Broker)], Starting),
         (5, Ready(Broker), &[Start(Zygote)], Starting),
@@ -295,6 +295,7 @@ fn every_daemon_ends_in_time() {
         let mut alive = [false; 2];
         let mut told: Option<Mono> = None;
         let mut killed = false;
+        let mut successor = false;
         let mut actions = lifecycle.handle(Tick, now);
         loop {
             for action in actions.drain(..) {
@@ -307,6 +308,20 @@ fn every_daemon_ends_in_time() {
                         assert!(alive[child as usize], "history {history}")
                     }
                     KillAll => killed = true,
+                    Action::StartAnew => {
+                        assert!(!alive[Zygote as usize] && !successor, "history {history}: a zygote too many");
+                        alive[Zygote as usize] = true;
+                    }
+                    Action::StartSuccessor => {
+                        assert!(alive[Zygote as usize] && !successor, "history {history}: a successor without a zygote");
+                        successor = true;
+                    }
+                    Action::Promote => {
+                        assert!(successor, "history {history}");
+                        successor = false;
+                    }
+                    // Where it is no successor, it is a zygote that will be heard of.
+                    Action::KillBooting => successor = false,
                     Quit(_) => assert!(killed || alive == [false; 2], "history {history}"),
                 }
             }
@@ -327,7 +342,13 @@ fn every_daemon_ends_in_time() {
                 now = now.min(wake.plus(10));
             }
             let child = if next(2) == 0 { Broker } else { Zygote };
-            let input = match next(8) {
+            let input = match next(11) {
+                8 => Input::Reload,
+                9 if successor => Input::SuccessorReady,
+                10 if successor => {
+                    successor = false;
+                    Input::SuccessorFailed
+                }
                 0 if told.is_none() || next(20) == 0 => Signal,
                 1 | 2 if alive[child as usize] => Ready(child),
                 3 if alive[child as usize] => {

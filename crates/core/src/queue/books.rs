@@ -1,7 +1,9 @@
 //! Provides the queue's books: what is counted, and what is followed of an event beyond its deliveries. Every settlement passes here.
 
 use super::figures::Figures;
+use super::keys::Keys;
 use super::letters::Herald;
+use super::soon::Soon;
 use super::unique::Uniques;
 use super::watch::{Fate, Watches};
 use super::{Counters, Effects, Reply};
@@ -16,12 +18,15 @@ pub(super) struct Books {
     pub uniques: Uniques,
     pub watches: Watches,
     pub herald: Herald,
+    pub keys: Keys,
+    pub soon: Soon,
     pub figures: Figures,
 }
 
 impl Books {
     /// Counts and tells of an outcome, and leaves it to be kept.
     pub fn settle(&mut self, settled: &Reserved, mut settlement: Settlement, now: Now, effects: &mut Effects) {
+        self.counters.unblocked += u64::from(self.keys.settle(settled, &mut settlement, now));
         self.follow(&settled.delivery, &settlement);
         self.figures.settled(&settled.delivery, &settlement);
         match &mut settlement {
@@ -31,6 +36,7 @@ impl Books {
                 for replacement in replacements.iter() {
                     match replacement {
                         Replacement::Delivery(next) => {
+                            self.soon.comes(next, now);
                             self.counters.retried += u64::from(next.attempt > settled.delivery.attempt);
                         }
                         Replacement::Dead(letter) => {
@@ -48,9 +54,10 @@ impl Books {
     }
 
     /// It expired before anybody started it.
-    pub fn expire(&mut self, expired: &Reserved, effects: &mut Effects) {
+    pub fn expire(&mut self, expired: &Reserved, now: Now, effects: &mut Effects) {
         self.counters.expired += 1;
         self.watches.ended(&expired.delivery, || Fate::Failed("it expired before it was started".to_owned()));
+        self.keys.settle(expired, &mut Settlement::Done, now);
         self.follow(&expired.delivery, &Settlement::Done);
         effects.before.push(Reply::Expired(expired.delivery.clone()));
         effects.settle.push((expired.token, Settlement::Done));

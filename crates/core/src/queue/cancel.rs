@@ -3,6 +3,7 @@
 use super::watch::Fate;
 use super::{Effects, Queue};
 use crate::backlog::{Settlement, Waiting, Waits, sequence};
+use crate::time::Now;
 use std::collections::HashSet;
 
 /// Where a delivery that is not settled is.
@@ -41,7 +42,7 @@ impl Queue {
     }
 
     /// Cancels what waits.
-    pub fn handle_cancel(&mut self, page: &[Waiting], effects: &mut Effects) -> Cancelled {
+    pub fn handle_cancel(&mut self, page: &[Waiting], now: Now, effects: &mut Effects) -> Cancelled {
         let states = self.states(page);
         let cancelled: Vec<_> =
             page.iter().zip(states).filter(|(_, state)| *state != State::Running).map(|(one, _)| one).collect();
@@ -50,15 +51,21 @@ impl Queue {
         if !fetched.is_empty() {
             // What is fetched is settled by its hand-out.
             let goes = |token| fetched.contains(&sequence(token));
-            effects.settle.extend(
-                self.ready.iter().filter(|reserved| goes(reserved.token)).map(|reserved| (reserved.token, Settlement::Done)),
-            );
+            let held_back = self.books.keys.take_out(goes);
+            effects.settle.extend(held_back.iter().map(|reserved| (reserved.token, Settlement::Done)));
+            let ready: Vec<_> = self.ready.iter().filter(|reserved| goes(reserved.token)).cloned().collect();
             self.ready.retain(|reserved| !goes(reserved.token));
+            for reserved in ready {
+                self.books.keys.settle(&reserved, &mut Settlement::Done, now);
+                effects.settle.push((reserved.token, Settlement::Done));
+            }
         }
         for waiting in &cancelled {
             self.books.watches.ended(&waiting.delivery, || Fate::Cancelled("it was cancelled".to_owned()));
             self.books.follow(&waiting.delivery, &Settlement::Done);
             if waiting.waits != Waits::Reserved {
+                self.books.soon.came(&waiting.delivery);
+                self.books.keys.cancel(&waiting.delivery);
                 effects.settle.push((waiting.token, Settlement::Done));
             }
         }
@@ -69,6 +76,6 @@ impl Queue {
 
     /// The sequence numbers of what is fetched, and with no worker yet.
     fn fetched(&self) -> HashSet<u64> {
-        self.ready.iter().map(|reserved| sequence(reserved.token)).collect()
+        self.ready.iter().chain(self.books.keys.waiting()).map(|reserved| sequence(reserved.token)).collect()
     }
 }

@@ -55,11 +55,15 @@ impl Queue {
     pub fn handle_untold(&mut self, finished: Vec<Reserved>, others: Vec<Reserved>, now: Now, effects: &mut Effects) {
         let (retry, table) = (self.rules.retry, ListenerTable::default());
         let judge = Judge { retry: &retry, table: &table, now };
-        for reserved in finished {
+        let lanes = self.books.keys.lanes().clone();
+        let laned = |reserved: Reserved| {
+            let lane = lanes.of(&reserved.delivery);
+            Reserved { delivery: Delivery { lane, ..reserved.delivery }, ..reserved }
+        };
+        for reserved in finished.into_iter().map(laned) {
             self.books.settle(&reserved, Settlement::Done, now, effects);
         }
-        for mut reserved in others {
-            reserved.delivery.lane = self.scheduler.lanes().of(&reserved.delivery);
+        for reserved in others.into_iter().map(laned) {
             let settlement = recover(&judge, &reserved.delivery);
             self.books.settle(&reserved, settlement, now, effects);
         }

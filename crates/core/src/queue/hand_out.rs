@@ -2,6 +2,7 @@
 
 use super::books::Books;
 use super::pace::{MAX_BYTES, MAX_CREDIT};
+use super::parallel;
 use super::ready::Ready;
 use super::scheduler::Scheduler;
 use super::worker::{OpenChunk, Worker};
@@ -20,17 +21,44 @@ impl Queue {
     /// What should be fetched: how many deliveries of which lane. Lanes that have nothing are among them: the backlog knows.
     #[must_use]
     pub fn wants(&self) -> Vec<(Lane, usize)> {
-        self.scheduler.wants(&self.ready, &self.workers)
+        let (keys, soon) = (&self.books.keys, &self.books.soon);
+        let mut wants = self.scheduler.wants(&self.ready, &self.workers);
+        wants.iter_mut().for_each(|(lane, count)| *count = soon.limit(*lane, *count, keys.is_full(*lane)));
+        wants.retain(|(_, count)| *count > 0);
+        wants
     }
 
     /// Deliveries came from the backlog. Give what came of all lanes together, so that none goes before another for having been asked for first.
     pub fn handle_fetched(&mut self, fetched: Vec<Reserved>, now: Now, effects: &mut Effects) {
         for mut reserved in fetched {
             reserved.delivery.lane = self.scheduler.use_lane(reserved.delivery.lane);
-            self.ready.push_back(reserved);
+            self.arrive(reserved, now, effects);
         }
         self.scheduler.refilled(&self.ready, &self.workers, now.mono);
         self.hand_out(now, effects);
+    }
+
+    /// One came from the backlog: it is ready, unless another event has its key.
+    pub(super) fn arrive(&mut self, reserved: Reserved, now: Now, effects: &mut Effects) {
+        self.books.soon.came(&reserved.delivery);
+        if let Some(reserved) = self.books.keys.admit(reserved) {
+            self.make_ready(reserved, now, effects);
+        }
+    }
+
+    fn make_ready(&mut self, reserved: Reserved, now: Now, effects: &mut Effects) {
+        match parallel::split(&self.newest, &reserved.delivery, now) {
+            Some(settlement) => self.books.settle(&reserved, settlement, now, effects),
+            None => self.ready.push_back(reserved),
+        }
+    }
+
+    /// Makes ready what waited for keys that are free by now.
+    fn take_freed(&mut self, now: Now, effects: &mut Effects) {
+        self.books.counters.unblocked += self.books.keys.relieve(&self.books.soon);
+        while let Some(reserved) = self.books.keys.next_freed() {
+            self.make_ready(reserved, now, effects);
+        }
     }
 
     /// Time passed. Call it when [`Self::poll_timeout`] says, and whenever it suits.
@@ -53,7 +81,7 @@ impl Queue {
     /// Microseconds until [`Self::handle_tick`] has something to do; none: not before something else happens.
     #[must_use]
     pub fn poll_timeout(&self, now: Now) -> Option<u64> {
-        if !self.regained.is_empty() {
+        if !self.regained.is_empty() || self.books.keys.has_freed() {
             return Some(0);
         }
         let token = self.scheduler.next_token(&self.ready, now.mono);
@@ -88,6 +116,7 @@ impl Queue {
     /// Gives what is ready to workers that have room: of the lane whose turn it is, a share each, the idlest first. A lane that finds no room is waited
     /// for, as one that takes less room would always be before it.
     pub(super) fn hand_out(&mut self, now: Now, effects: &mut Effects) {
+        self.take_freed(now, effects);
         self.scheduler.count_running(&self.workers);
         while let Some((lane, most)) = self.scheduler.next(&self.ready, now.mono) {
             let scheduler = &self.scheduler;
@@ -162,7 +191,7 @@ fn take_share(
         let Some(reserved) = ready.front(lane) else { break };
         let delivery = &reserved.delivery;
         if delivery.expires.is_some_and(|expires| expires <= now.wall) {
-            books.expire(reserved, effects);
+            books.expire(reserved, now, effects);
             ready.pop_front(lane);
             continue;
         }

@@ -87,6 +87,8 @@ impl Queue {
             if let Some(spent) = rest.history.last_mut() {
                 spent.replayed = Some(now.wall.0);
             }
+            // It takes its place behind what is there by now.
+            rest.holds_key = false;
             let record = Record::decode(&delivery.record).unwrap_or_default();
             let unique = unique::of(&record, None, now);
             rest.unique = unique.and_then(|unique| self.books.uniques.claim(unique, record.id, now));

@@ -20,10 +20,12 @@ mod figures;
 mod filter;
 mod gate;
 mod hand_out;
+mod keys;
 mod letters;
 mod load;
 mod outcome;
 mod pace;
+mod parallel;
 mod publish;
 mod queues;
 mod rate;
@@ -32,6 +34,7 @@ mod recovery;
 mod remains;
 mod report;
 mod scheduler;
+mod soon;
 mod spooled;
 #[cfg(test)]
 mod tests;
@@ -44,6 +47,7 @@ pub use effects::{ClientId, Effects, HandOut, OperatorId, Reply, WorkerId};
 pub use figures::{Flow, QueueFigures, Rates};
 pub use filter::Filter;
 pub use gate::Limits;
+pub use keys::{KeyHolder, MAX_BLOCKED, MAX_HELD_BACK, MAX_HELD_BACK_BYTES};
 pub use letters::{DEAD_EVENT, SWEEP_PAGE};
 pub use pace::{MAX_CHUNK, MAX_CREDIT};
 pub use queues::{NoQueue, QueueView};
@@ -51,8 +55,9 @@ pub use remains::{ChunkRemains, ListenerMark, Remains};
 pub use report::Adopt;
 pub use watch::{Fate, MAX_WATCHED};
 
-use crate::backlog::Counts;
+use crate::backlog::{Counts, Reserved};
 use crate::delivery::{Delivery, Unique};
+use crate::lanes::Lanes;
 use crate::listener::{ListenerIndex, ListenerTable};
 use crate::record::Record;
 use crate::retry::RetryPolicy;
@@ -60,6 +65,7 @@ use crate::session::Sessions;
 use crate::time::{Mono, Now};
 use books::Books;
 use gate::Gate;
+use keys::Keys;
 use load::Work;
 use ready::Ready;
 use recovery::Recovery;
@@ -113,6 +119,8 @@ pub struct Counters {
     pub taken_back: u64,
     /// Workers that died.
     pub deaths: u64,
+    /// Failed events that no longer hold their keys, as there were too many such keys, or too much waited for them.
+    pub unblocked: u64,
 }
 
 /// What a worker runs.
@@ -137,6 +145,8 @@ pub struct Queue {
     /// Tables that live workers have, so that those of a generation share one.
     tables: Vec<Arc<ListenerTable>>,
     scheduler: Scheduler,
+    /// That of the worker that introduced itself last.
+    newest: Arc<ListenerTable>,
     work: Work,
     recovery: Recovery,
     /// To append with the next tick: the events that [`Self::recovered`] found to be in no worker's hand.
@@ -160,6 +170,7 @@ impl Queue {
             workers: BTreeMap::new(),
             tables: Vec::new(),
             scheduler: Scheduler::default(),
+            newest: Arc::default(),
             work: Work::default(),
             recovery: Recovery::default(),
             regained: Vec::new(),
@@ -196,6 +207,38 @@ impl Queue {
     pub fn with_uniques(mut self, uniques: impl IntoIterator<Item = (Unique, String)>) -> Self {
         uniques.into_iter().for_each(|(unique, id)| self.books.uniques.restore(&unique, &id));
         self
+    }
+
+    /// The same with these queues, whose options say whether failures block keys, and with the keys that a durable backlog kept: of each
+    /// delivery that is not settled and not dead. Tell of it before anything is fetched or adopted.
+    #[must_use]
+    pub fn with_keys(mut self, lanes: &Lanes, holders: impl IntoIterator<Item = KeyHolder>) -> Self {
+        self.books.keys = Keys::new(lanes, holders);
+        self
+    }
+
+    /// A worker has this hand-out of a broker before's, and its key with it. Tell of each before anything is fetched.
+    pub fn hold(&mut self, mut reserved: Reserved) {
+        reserved.delivery.lane = self.books.keys.lanes().of(&reserved.delivery);
+        self.books.keys.hold(&reserved);
+    }
+
+    /// Deliveries that are fetched and wait for another event of their key.
+    #[must_use]
+    pub const fn held_back(&self) -> usize {
+        self.books.keys.held_back()
+    }
+
+    /// Keys that events hold which failed.
+    #[must_use]
+    pub const fn blocked_keys(&self) -> usize {
+        self.books.keys.blocked()
+    }
+
+    /// Whether the backlog should promote what is due before it is asked for more: something is due since this moment.
+    #[must_use]
+    pub fn expects_due(&self) -> bool {
+        !self.books.soon.is_empty()
     }
 
     /// What waits by now, and why the backlog takes nothing more, if so. Tell it before each group of events.
@@ -276,7 +319,10 @@ impl Queue {
     /// Whether nothing is fetched and no worker holds a delivery.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.workers.values().all(|worker| worker.chunks.is_empty())
+        self.ready.is_empty()
+            && self.held_back() == 0
+            && !self.books.keys.has_freed()
+            && self.workers.values().all(|worker| worker.chunks.is_empty())
     }
 
     fn table(&mut self, table: ListenerTable) -> Arc<ListenerTable> {

@@ -26,8 +26,13 @@ pub struct QueueView {
     pub paused: bool,
     /// Deliveries that are fetched and wait for a worker.
     pub ready: usize,
+    /// Deliveries that are fetched and wait for another of their key.
+    pub held_back: usize,
     /// Deliveries that workers have.
     pub running: usize,
+    /// When the first of those that wait for a worker was triggered: wall time, microseconds.
+    #[serde(skip)]
+    pub oldest: Option<u64>,
 }
 
 /// No queue has this name.
@@ -60,6 +65,7 @@ impl Queue {
         let from = self.scheduler.set_lanes(lanes.clone());
         self.books.figures.rearrange(&from);
         self.books.herald.lanes = lanes.clone();
+        self.books.keys.set_lanes(&lanes);
         self.ready.sort(|reserved| lanes.of(&reserved.delivery));
         self.regained.iter_mut().for_each(|delivery| delivery.lane = lanes.of(delivery));
         for chunk in self.workers.values_mut().flat_map(|worker| &mut worker.chunks) {
@@ -109,7 +115,13 @@ impl Queue {
     /// The queues as they are, the default one first. [`Self::figures`] has what was measured of each, by its place here.
     #[must_use]
     pub fn queues(&self) -> Vec<QueueView> {
-        self.scheduler.views(&self.ready, &self.workers)
+        let mut views = self.scheduler.views(&self.ready, &self.workers);
+        for reserved in self.books.keys.waiting() {
+            if let Some(view) = views.get_mut(Lanes::queue(reserved.delivery.lane)) {
+                view.held_back += 1;
+            }
+        }
+        views
     }
 
     /// The lane of an event that comes in.

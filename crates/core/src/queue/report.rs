@@ -33,6 +33,7 @@ impl Queue {
         effects: &mut Effects,
     ) -> Result<(), ListenerError> {
         let table = self.table(ListenerTable::new(ready.hello.listeners)?);
+        self.newest = Arc::clone(&table);
         self.books.herald.heard = table.takes(DEAD_EVENT);
         let mut worker = Worker {
             table,
@@ -81,7 +82,8 @@ impl Queue {
             let taken = Record::decode(&delivery.record).ok().and_then(|record| {
                 let (expires, whole) = (record.expires.map(Wall), delivery.only.is_none());
                 let unique = unique::of(&record, None, now).and_then(|unique| self.books.uniques.claim(unique, record.id, now));
-                let rest = Rest { only: delivery.only.map(Into::into), unique: unique.clone(), history: Vec::new() };
+                let rest =
+                    Rest { only: delivery.only.map(Into::into), unique: unique.clone(), history: Vec::new(), holds_key: false };
                 let rest = (rest != Rest::default()).then(|| Arc::new(rest));
                 let lane = self.scheduler.use_lane(self.scheduler.lanes().of_record(&record));
                 let taken =
@@ -93,7 +95,11 @@ impl Queue {
                     self.books.uniques.hold(&unique, record.id);
                 }
                 // The backlog may know more of it: its history.
-                Some(Reserved { delivery: Delivery { lane, ..adopt(&reserved)? }, ..reserved })
+                let reserved = Reserved { delivery: Delivery { lane, ..adopt(&reserved)? }, ..reserved };
+                if place < claimed {
+                    self.books.keys.hold(&reserved);
+                }
+                Some(reserved)
             });
             if taken.is_none() {
                 self.books.counters.duplicates += 1;
@@ -106,7 +112,7 @@ impl Queue {
                 // Places count: one that is not taken over leaves its own empty.
                 open.deliveries.push(taken);
             } else {
-                taken.into_iter().for_each(|taken| self.ready.push_back(taken));
+                taken.into_iter().for_each(|taken| self.arrive(taken, now, effects));
             }
         }
         open.limit = open.deliveries.len();

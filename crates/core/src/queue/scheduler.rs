@@ -11,6 +11,7 @@ use super::ready::Ready;
 use super::worker::Worker;
 use super::{QueueView, WorkerId};
 use crate::lanes::{Lane, Lanes, PRIORITIES};
+use crate::record::Record;
 use crate::settings::QueueSettings;
 use crate::time::Mono;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,8 +36,6 @@ struct Line {
     pass: f64,
     /// Deliveries in workers' hands. Counted anew where it matters.
     running: usize,
-    /// It could go when it was looked at last.
-    could_go: bool,
     /// When it was looked at last, nothing but a token was missing.
     lacks_token: bool,
 }
@@ -80,7 +79,6 @@ impl Line {
             paused,
             pass,
             running: 0,
-            could_go: false,
             lacks_token: false,
         }
     }
@@ -117,7 +115,6 @@ impl Scheduler {
             let mut line = Line::new(settings, self.paused.contains(name), self.at);
             if let Some(old) = was.and_then(|was| self.lines.get(was)) {
                 line.pass = old.pass;
-                line.could_go = old.could_go;
                 line.running = old.running;
                 line.bucket = line.bucket.map(|new| old.bucket.filter(|old| old.rate() == new.rate()).unwrap_or(new));
             }
@@ -197,10 +194,8 @@ impl Scheduler {
         for (place, line) in self.lines.iter_mut().enumerate() {
             let first = place as Lane * PRIORITIES;
             let can_go = ORDER.iter().any(|priority| ready.len_of(first + priority) > 0) && line.available(now) > 0;
-            if !(can_go && line.could_go) {
-                line.pass = line.pass.max(self.at - MOST_BEHIND / line.weight);
-            }
-            line.could_go = can_go;
+            // No-one who could go all the time is below the lowest of those.
+            line.pass = line.pass.max(self.at - MOST_BEHIND / line.weight);
             least = if can_go { Some(least.map_or(line.pass, |least| least.min(line.pass))) } else { least };
         }
         self.at = least.map_or(self.at, |least| self.at.max(least));
@@ -293,6 +288,10 @@ impl Scheduler {
     /// The queues as they are.
     pub fn views(&self, ready: &Ready, workers: &BTreeMap<WorkerId, Worker>) -> Vec<QueueView> {
         let running = running(self.lines.len(), workers);
+        let first = |place: usize| {
+            let fronts = (0..PRIORITIES).filter_map(move |priority| ready.front(place as Lane * PRIORITIES + priority));
+            fronts.filter_map(|front| Record::triggered_at(&front.delivery.record))
+        };
         let view = |(place, line): (usize, &Line)| QueueView {
             name: self.lanes.name(place).to_owned(),
             weight: line.weight as u16,
@@ -300,7 +299,9 @@ impl Scheduler {
             rate: line.bucket.map(|bucket| bucket.rate()),
             paused: line.paused,
             ready: ORDER.iter().map(|priority| ready.len_of(place as Lane * PRIORITIES + priority)).sum(),
+            held_back: 0,
             running: running[place],
+            oldest: first(place).min(),
         };
         self.lines.iter().enumerate().map(view).collect()
     }

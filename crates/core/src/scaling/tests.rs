@@ -199,7 +199,8 @@ fn a_slow_dependency_gets_more_workers_up_to_the_most_and_lets_them_go_after() {
 fn they_go_one_by_one_after_a_calm_and_then_nothing_wakes_up() {
     let mut pool = Pool::new(2, 40);
     pool.run(0, 10 * SECOND, burst(100, 100 * MILLI));
-    let (raised, most) = *pool.targets.last().unwrap();
+    let most = pool.most();
+    let raised = pool.targets.iter().find(|(_, target)| *target == most).unwrap().0;
     pool.run(10 * SECOND, 200 * SECOND, nothing());
     let downs: Vec<_> = pool.targets.iter().filter(|(at, _)| *at > raised).collect();
     assert!(downs[0].0 - raised >= CALM, "{downs:?}");
@@ -227,6 +228,9 @@ fn what_is_paused_or_limited_gets_no_worker() {
     let mut scaling = Scaling::new(2, 10, 2, Mono(0));
     let load = Load { workers: 2, busy: 1, waiting: 1_000, finished: 10, worked: 10_000 };
     for step in 0..100 {
+        // Now and then, and for a moment, all have something to do.
+        let busy = if step % 5 == 4 { 2 } else { 1 };
+        let load = Load { busy, finished: step, worked: step * 10 * MILLI, ..load };
         assert_eq!(scaling.observe(&load, Mono(step * LOOK)), None);
     }
     assert_eq!(scaling.poll_timeout(&load, Mono(100 * LOOK)), None, "and wakes nobody");

@@ -31,8 +31,8 @@ pub struct ListenerOptions {
     pub timeout: ListenerTimeout,
     /// `retry`: over the setting `retry`.
     pub retry: RetryOverrides,
-    /// `parallel`: whether it is a delivery of its own from the start. Default: false.
-    pub parallel: bool,
+    /// `parallel`: whether it is a delivery of its own from the start. Default: `worker.parallel`.
+    pub parallel: Option<bool>,
 }
 
 impl ListenerOptions {
@@ -43,7 +43,7 @@ impl ListenerOptions {
             id: map.optional("id", |field| field.text(MAX_LISTENER_ID_LENGTH).map(str::to_owned))?,
             timeout: map.or("timeout", ListenerTimeout::Inherited, read_listener_timeout)?,
             retry: RetryOverrides::read(&mut map)?,
-            parallel: map.or("parallel", false, |field| field.boolean())?,
+            parallel: map.optional("parallel", |field| field.boolean())?,
         };
         map.finish()?;
         Ok(settings)
@@ -75,7 +75,7 @@ mod tests {
         .unwrap();
         assert_eq!(options.id.as_deref(), Some("mail"));
         assert_eq!(options.timeout, ListenerTimeout::After(Duration::from_secs(10)));
-        assert!(options.parallel);
+        assert_eq!(options.parallel, Some(true));
         let policy = options.retry.over(&RetryPolicy::default());
         assert_eq!(policy.max_attempts, 3);
         assert_eq!(policy.delay, Duration::from_millis(500));

@@ -21,6 +21,8 @@ pub struct QueueSettings {
     pub concurrency: Option<u16>,
     /// `rate`: deliveries started in a second, 0.0001 to 1,000,000. Default: as many as can be.
     pub rate: Option<f64>,
+    /// `block`: whether an event that failed holds up those of its key until it succeeds or is dead. Default: true.
+    pub block: bool,
 }
 
 /// `queues`: a map of names to queues.
@@ -68,6 +70,7 @@ fn read_queue(name: &str, field: Field<'_>) -> Result<QueueSettings, SettingErro
         weight: map.or("weight", 1, |field| field.integer(1..=1000))?,
         concurrency: map.optional("concurrency", |field| field.integer(1..=1024))?,
         rate: map.optional("rate", |field| field.number(0.0001..=1_000_000.0))?,
+        block: map.or("block", true, |field| field.boolean())?,
     };
     map.finish()?;
     Ok(queue)

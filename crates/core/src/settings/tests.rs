@@ -80,6 +80,7 @@ fn every_key_is_taken() {
         "worker": {
             "pool_size": {"min": 2, "max": 8}, "bind": "tcp://127.0.0.1:5557", "connect": "tcp://localhost:5557",
             "max_events": 1000, "max_memory": false, "max_lifetime": 60, "memory_limit": "1G", "timeout": false, "grace": 5,
+            "parallel": true,
         },
         "retry": {"max_attempts": 2, "delay": 1, "multiplier": 2, "max_delay": 10, "jitter": 0},
         "dead": {"keep": false, "max": 5},
@@ -90,7 +91,7 @@ fn every_key_is_taken() {
         "unhandled": {"*": "drop", "account.*": "keep", "account.seen": "drop"},
         "queues": {
             "mail": {"events": ["mail.*", "account.created"], "weight": 2, "concurrency": 3, "rate": 0.5},
-            "rest": {"events": "*"},
+            "rest": {"events": "*", "block": false},
         },
     }))
     .unwrap();
@@ -108,6 +109,7 @@ fn every_key_is_taken() {
     assert_eq!(settings.worker.max_memory, None);
     assert_eq!(settings.worker.memory_limit, MemoryLimit::Bytes(1 << 30));
     assert_eq!(settings.worker.timeout, None);
+    assert!(settings.worker.parallel);
     assert_eq!(settings.retry.max_attempts, 2);
     assert_eq!(settings.retry.multiplier, 2.0);
     assert_eq!(settings.dead, DeadSettings { keep: None, max: 5 });
@@ -126,7 +128,8 @@ fn every_key_is_taken() {
     assert_eq!(queue("mail.sent"), Some("mail"));
     assert_eq!(queue("account.created"), Some("mail"));
     assert_eq!(queue("account.seen"), Some("rest"));
-    assert_eq!(settings.queues.all().len(), 2);
+    let blocks: Vec<_> = settings.queues.all().iter().map(|queue| (queue.name.as_str(), queue.block)).collect();
+    assert_eq!(blocks, [("mail", true), ("rest", false)]);
 }
 
 #[test]

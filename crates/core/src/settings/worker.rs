@@ -51,6 +51,10 @@ pub struct WorkerSettings {
     pub memory_limit: MemoryLimit,
     /// `timeout`: seconds that a listener may take, 0.01 to 604,800 (7 days), or false. Default: 300.
     pub timeout: Option<Duration>,
+    /// `parallel`: whether a listener that does not say otherwise is a delivery of its own from the start. Default: false.
+    pub parallel: bool,
+    /// `boot_timeout`: seconds that a new generation may take until its first worker is ready, in a reload, 0.1 to 3600. Default (this project's choice): 30.
+    pub boot_timeout: Duration,
     /// `grace`: seconds that a shutdown may take before everything is killed, 0 to 86,400. Default: 25.
     pub grace: Duration,
 }
@@ -79,6 +83,8 @@ impl WorkerSettings {
                 Ok(limit.map_or(MemoryLimit::Untouched, MemoryLimit::Bytes))
             })?,
             timeout: map.or("timeout", Some(Duration::from_secs(300)), read_timeout)?,
+            parallel: map.or("parallel", false, |field| field.boolean())?,
+            boot_timeout: map.or("boot_timeout", Duration::from_secs(30), |field| field.seconds(0.1..=3_600.0))?,
             grace: map.or("grace", Duration::from_secs(25), |field| field.seconds(0.0..=86_400.0))?,
         };
         map.finish()?;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proletarier_core::backlog::{Append, Backlog, Completion, Memory, Reserved, Settlement, Token};
 use proletarier_core::delivery::{Delivery, Due};
 use proletarier_core::frame::{BrokerFrame, Chunk, ChunkDelivery, ClientFrame, Hello, Ready, ToClient, WorkerFrame};
-use proletarier_core::queue::{Effects, HandOut, Queue, Reply, WorkerId};
+use proletarier_core::queue::{Effects, HandOut, KeyHolder, Queue, Reply, WorkerId};
 use proletarier_core::record::Record;
 use proletarier_core::session::Sessions;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -48,7 +48,9 @@ impl World {
         let mut awaited = BTreeSet::new();
         if self.plan.durable {
             self.backlog.reopen();
-            queue = queue.with_sessions(self.sessions.clone());
+            let kept = self.backlog.waiting(0, usize::MAX).items;
+            let holders: Vec<_> = kept.iter().filter_map(|waiting| KeyHolder::of(&waiting.delivery)).collect();
+            queue = queue.with_sessions(self.sessions.clone()).with_keys(&self.plan.lanes(), holders);
             for slot in &mut self.board.slots {
                 for place in &mut slot.places {
                     // Unless it is done here, the worker does it when it meets this broker.
@@ -56,7 +58,10 @@ impl World {
                         place.limit = place.claimed;
                     }
                     for token in &place.tokens[..usize::from(place.claimed)] {
-                        self.backlog.adopt(&Reserved { token: *token, delivery: Delivery::first(Bytes::new()) });
+                        let claimed = Reserved { token: *token, delivery: Delivery::first(Bytes::new()) };
+                        if let Some(delivery) = self.backlog.adopt(&claimed) {
+                            queue.hold(Reserved { delivery, ..claimed });
+                        }
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! Provides a model of a client: it numbers its events, and sends again what is not confirmed when it meets another broker.
 
 use crate::dice::Dice;
-use crate::plan::NAMES;
+use crate::plan::{NAMES, Plan};
 use bytes::Bytes;
 use proletarier_core::frame::{Publish, Session, ToClient};
 use proletarier_core::record::{Priority, Record};
@@ -27,6 +27,7 @@ pub struct Client {
 pub struct Triggered {
     pub id: String,
     pub name: &'static str,
+    pub key: Option<&'static str>,
     pub bad: bool,
 }
 
@@ -50,8 +51,8 @@ impl Client {
         format!("{}-{number:03}", self.name)
     }
 
-    /// Triggers some events, with `priorities` of any priority, and sends them as one batch.
-    pub fn publish(&mut self, wall: u64, priorities: bool, dice: &mut Dice) -> Vec<Triggered> {
+    /// Triggers some events, of any priority where the plan has queues, and sends them as one batch.
+    pub fn publish(&mut self, wall: u64, plan: &Plan, dice: &mut Dice) -> Vec<Triggered> {
         let count = 1 + dice.below(self.left.min(5));
         self.left -= count;
         let first = self.next;
@@ -61,14 +62,17 @@ impl Client {
             let name = NAMES[dice.below(NAMES.len())];
             let bad = dice.chance(40);
             let delay = dice.chance(100).then_some(2_000_000);
-            let priority = if priorities { Priority::WORDS[dice.below(3)].1 } else { Priority::Normal };
+            let priority = if plan.queues { Priority::WORDS[dice.below(3)].1 } else { Priority::Normal };
             let params: &[u8] = if bad { b"no JSON" } else { b"{}" };
             let mut record = Vec::new();
-            Record { id: &id, name, triggered_at: wall, delay, priority, params, ..Record::default() }.encode(&mut record);
+            let key = plan.key(&id);
+            // Order by key counts from acceptance: such an event has no other priority.
+            let priority = if key.is_some() { Priority::Normal } else { priority };
+            Record { id: &id, name, triggered_at: wall, delay, key, priority, params, ..Record::default() }.encode(&mut record);
             self.sent.insert(self.next, record.clone().into());
             self.unconfirmed.insert(self.next, record.into());
             self.next += 1;
-            triggered.push(Triggered { id, name, bad });
+            triggered.push(Triggered { key: key.map(|key| plan.key_in_queue(key, name)), id, name, bad });
         }
         self.send(first, count);
         triggered

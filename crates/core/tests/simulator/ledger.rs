@@ -1,11 +1,12 @@
 //! Keeps the account of a history, and holds it against what is promised.
 
 use crate::plan::Plan;
+use proletarier_core::backlog::Token;
 use proletarier_core::delivery::DeadLetter;
 use proletarier_core::failure::Failure;
 use proletarier_core::listener::{ListenerIndex, ListenerTable};
 use proletarier_core::record::Record;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of one listener of one event.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,9 @@ struct Tally {
 #[derive(Clone, Debug, Default)]
 struct Event {
     name: String,
+    key: Option<(usize, &'static str)>,
+    /// The next of its key has been started: nothing of this one may be.
+    passed: bool,
     not_before: u64,
     confirmed: bool,
     /// The broker that appended it last, and the one that last said that it is kept.
@@ -64,8 +68,8 @@ impl Ledger {
         Self { table, events: BTreeMap::new(), appended: Vec::new(), started: Vec::new(), worker_kills: 0, reruns: 0, runs: 0 }
     }
 
-    pub fn sent(&mut self, id: &str, name: &str) {
-        self.events.insert(id.into(), Event { name: name.into(), ..Event::default() });
+    pub fn sent(&mut self, id: &str, name: &str, key: Option<(usize, &'static str)>) {
+        self.events.insert(id.into(), Event { name: name.into(), key, ..Event::default() });
     }
 
     pub fn appended(&mut self, id: &str, delayed_until: Option<u64>, epoch: u64) {
@@ -108,6 +112,35 @@ impl Ledger {
 
     pub fn confirmed(&mut self, id: &str) {
         self.events.get_mut(id).unwrap().confirmed = true;
+    }
+
+    /// An event of a key is about to be started: all that of its key was started before is over. A volatile backlog may not know of a death
+    /// yet.
+    pub fn takes_its_turn(&mut self, id: &str, letters: Option<&[(Token, DeadLetter)]>) {
+        let event = &self.events[id];
+        let Some(key) = event.key.filter(|_| !event.forgotten) else { return };
+        assert!(!event.passed, "{id} is started after the next of its key, {key:?}");
+        let is_started = |event: &Event| event.listeners.values().any(|tally| tally.starts > 0);
+        let is_first = !is_started(event);
+        let table = &self.table;
+        for (other, before) in self.events.iter_mut().filter(|(other, _)| *other != id) {
+            if before.key != Some(key) || before.forgotten || !is_started(before) {
+                continue;
+            }
+            for listener in table.of_event(&before.name) {
+                let spec = table.get(listener).unwrap();
+                let dead = letters.is_none_or(|letters| {
+                    letters.iter().any(|(_, letter)| {
+                        Record::decode(&letter.delivery.record).unwrap().id == other
+                            && letter.delivery.only().is_none_or(|only| only.contains(&spec.id))
+                    })
+                });
+                let done = before.listeners.get(&listener).is_some_and(|tally| tally.done && tally.running.is_none());
+                assert!(dead || done, "{id} is started while {} of {other}, of the same key {key:?}, is not over", spec.id);
+            }
+            assert!(is_first || before.passed, "{id} goes on beside {other}, of the same key {key:?}");
+            before.passed = true;
+        }
     }
 
     pub fn started(&mut self, id: &str, listener: ListenerIndex, slot: usize, attempt: u16, now: u64) {
@@ -224,6 +257,13 @@ impl Ledger {
                     assert!(tally.successes <= 1 + tally.excused, "{what}: handled more than once");
                 }
             }
+        }
+        let keys: BTreeSet<_> = self.events.values().filter_map(|event| event.key).collect();
+        for key in keys {
+            let of_key = |id: &&String| self.events[*id].key == Some(key) && !self.events[*id].forgotten;
+            let started: Vec<_> = self.started.iter().filter(of_key).collect();
+            let accepted: Vec<_> = self.appended.iter().filter(of_key).filter(|id| started.contains(id)).collect();
+            assert_eq!(started, accepted, "order of the key {key:?}");
         }
         if in_order {
             assert_eq!(self.started, self.appended, "order");

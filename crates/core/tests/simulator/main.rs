@@ -78,6 +78,25 @@ fn what_clients_send_again_and_workers_tell_is_one_event() {
     }
 }
 
+/// What is held to an order has all sorts of ways to lose it.
+#[test]
+fn a_key_is_handled_in_order_whatever_dies() {
+    for seed in 1..=400 {
+        let plan = Plan { clients: 2, events: 8, wildcards: 1, throws: 250, dies: 30, keys: 2, ..Plan::quiet(seed, true) };
+        let (worker_kills, broker_kills) = ((seed % 3) as usize * 8, (seed % 4) as usize * 4);
+        World::new(Plan { worker_kills, broker_kills, stops: 4, workers: 3, parallel: seed % 2 == 0, ..plan }).run();
+    }
+}
+
+#[test]
+fn a_key_survives_a_death_at_any_step() {
+    for (seed, parallel) in [(1, false), (2, true)] {
+        let plan = Plan { throws: 250, keys: 1, parallel, ..Plan::quiet(seed, true) };
+        kill_at_every_step(&plan, Kill::Broker);
+        kill_at_every_step(&plan, Kill::Worker(0));
+    }
+}
+
 #[test]
 fn one_worker_starts_events_in_their_order() {
     for seed in 1..=200 {

@@ -23,6 +23,10 @@ pub struct Plan {
     pub durable: bool,
     /// Listeners that take every event.
     pub wildcards: usize,
+    /// Keys of events; one event in so many and one has none.
+    pub keys: usize,
+    /// Some listeners are parallel.
+    pub parallel: bool,
     /// Of a thousand runs of a listener.
     pub throws: usize,
     pub dies: usize,
@@ -72,6 +76,8 @@ impl Plan {
             hears: 1_000,
             durable,
             wildcards: 0,
+            keys: 0,
+            parallel: false,
             throws: 0,
             dies: 0,
             worker_kills: 0,
@@ -102,6 +108,8 @@ impl Plan {
             worker_kills,
             broker_kills,
             stops,
+            keys: dice.below(4),
+            parallel: dice.chance(300),
             micros: [1, 700, 1_000, 5_000][dice.below(4)],
             lost_slots: if dice.chance(800) { 0 } else { lost_slots },
             wild_steps: 50 + dice.below(450),
@@ -112,13 +120,8 @@ impl Plan {
 
     /// Whether events must be started in the order in which they were accepted.
     pub const fn in_order(&self) -> bool {
-        self.workers == 1
-            && self.dies == 0
-            && self.worker_kills == 0
-            && self.stops == 0
-            && self.at.is_none()
-            && self.durable
-            && !self.queues
+        let one_line = self.workers == 1 && self.keys == 0 && !self.parallel && !self.queues;
+        one_line && self.dies == 0 && self.worker_kills == 0 && self.stops == 0 && self.at.is_none() && self.durable
     }
 
     /// What the listener does at its `run`th run for this event.
@@ -135,13 +138,35 @@ impl Plan {
     }
 
     pub fn listeners(&self) -> Vec<ListenerSpec> {
-        let spec =
-            |id: String, event: &str, retry| ListenerSpec { id, event: event.into(), retry, timeout: None, parallel: false };
+        let spec = |id: String, event: &str, retry| {
+            let parallel = self.parallel && id.ends_with(['2', '3']);
+            ListenerSpec { id, event: event.into(), retry, timeout: None, parallel }
+        };
         let mut listeners = vec![spec("one 1".into(), "one", None)];
         listeners.extend((1..=3).map(|number| spec(format!("three {number}"), "three", (number == 2).then(|| policy(1)))));
         listeners.extend((1..=5).map(|number| spec(format!("five {number}"), "five", (number == 4).then(|| policy(5)))));
         listeners.extend((0..self.wildcards).map(|number| spec(format!("all {number}"), "*", None)));
         listeners
+    }
+
+    /// A key as the ledger knows it: order is kept within a queue.
+    pub fn key_in_queue(&self, key: &'static str, name: &str) -> &'static str {
+        match (name, key) {
+            _ if !self.queues => key,
+            ("three", "a") => "a of threes",
+            ("three", "b") => "b of threes",
+            ("three", _) => "c of threes",
+            ("five", "a") => "a of fives",
+            ("five", "b") => "b of fives",
+            ("five", _) => "c of fives",
+            _ => key,
+        }
+    }
+
+    /// The key of an event.
+    pub fn key(&self, event: &str) -> Option<&'static str> {
+        let place = hash(event, &[self.seed, 1]) as usize % (self.keys + 1);
+        (place > 0).then(|| ["a", "b", "c"][place - 1])
     }
 
     pub fn table(&self) -> ListenerTable {

@@ -4,6 +4,7 @@ use crate::plan::Act;
 use crate::scoreboard::{Slot, State};
 use crate::world::World;
 use bytes::Bytes;
+use proletarier_core::backlog::Backlog as _;
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::frame::{BrokerFrame, Chunk, FailedListener, Held, Hello, Ready, Report, WHOLE_DELIVERY, WorkerFrame};
 use proletarier_core::listener::ListenerIndex;
@@ -135,6 +136,8 @@ impl World {
             Step::Between => match running.ahead.pop_front() {
                 Some(listener) => {
                     slot.listener = Some(listener);
+                    let letters = self.plan.durable.then(|| self.backlog.dead(0, usize::MAX).items);
+                    self.ledger.takes_its_turn(&running.id, letters.as_deref());
                     self.ledger.started(&running.id, listener, number, running.attempt, self.now.mono.0);
                     Step::Entered(listener)
                 }

@@ -9,6 +9,7 @@ use crate::scoreboard::{Slot, State};
 use crate::worker::Worker;
 use bytes::Bytes;
 use proletarier_core::backlog::{Backlog, Counts, Memory};
+use proletarier_core::lanes::Lanes;
 use proletarier_core::listener::{ListenerIndex, ListenerTable};
 use proletarier_core::record::Record;
 use proletarier_core::session::Sessions;
@@ -233,9 +234,12 @@ impl World {
     fn act(&mut self, action: Action) {
         match action {
             Action::Publish(number) => {
-                for event in self.clients[number].publish(self.now.wall.0, self.plan.queues, &mut self.dice) {
+                let lanes = self.plan.lanes();
+                for event in self.clients[number].publish(self.now.wall.0, &self.plan, &mut self.dice) {
                     if !event.bad {
-                        self.ledger.sent(&event.id, event.name);
+                        let lane = lanes.of_record(&Record { name: event.name, ..Record::default() });
+                        // A key is of its queue.
+                        self.ledger.sent(&event.id, event.name, event.key.map(|key| (Lanes::queue(lane), key)));
                     }
                 }
             }

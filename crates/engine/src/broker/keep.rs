@@ -46,6 +46,9 @@ impl Broker<'_> {
             let mut more = self.take_completions();
             // Behind what was just kept: a chunk's place in the scoreboard may have the only word on the chunk before it there.
             more |= self.say_at_once();
+            if self.queue.expects_due() {
+                self.backlog.promote(clock::now());
+            }
             if self.backlog.counts().pending > 0 && clock::mono() >= self.hold_until {
                 for (lane, count) in self.queue.wants() {
                     if self.backlog.may_have(lane) {

@@ -77,9 +77,17 @@ impl Broker<'_> {
         }
         for (_, slot) in self.post.scoreboard.slots().filter(|(_, slot)| slot.state() != State::Free) {
             for token in Legacy::of(slot).tokens() {
-                adopt(&mut *self.backlog, token);
+                self.reserve(token);
             }
         }
+    }
+
+    /// Whether it is there, and reserved: its key is its event's from now on.
+    fn reserve(&mut self, token: Token) -> bool {
+        let delivery = adopt(&mut *self.backlog, token);
+        let is_there = delivery.is_some();
+        delivery.into_iter().for_each(|delivery| self.queue.hold(Reserved { token, delivery }));
+        is_there
     }
 
     /// A worker is dead that this broker has not met.
@@ -89,8 +97,8 @@ impl Broker<'_> {
     }
 
     fn inherit(&mut self, legacy: Legacy) {
-        let had: Vec<_> = legacy.tokens().filter(|token| adopt(&mut *self.backlog, *token).is_some()).collect();
-        if had.is_empty() {
+        let had = legacy.tokens().filter(|token| self.reserve(*token)).count();
+        if had == 0 {
             // All of it is settled, or it had nothing.
             if let Some(grave) = legacy.grave {
                 self.queue.handle_death(grave, Some(&legacy.remains), clock::now(), &mut self.effects);

@@ -24,6 +24,7 @@ impl Broker<'_> {
     /// Tells the queue what waits. Whether the pull socket may be read: its peers hear of no refusal, but their queues fill up.
     pub(super) fn observe_load(&mut self) -> bool {
         self.queue.observe_load(&self.backlog.counts(), self.backlog.refusal());
+        self.notices.unblocked(self.queue.counters().unblocked);
         let Some(words) = self.queue.overload() else { return true };
         self.notices.overload(&words, self.sockets.pull.is_some());
         false

@@ -169,7 +169,8 @@ impl<'a> Broker<'a> {
         if !alive.is_empty() && !kept.backlog.capabilities().survives_broker {
             queue = queue.recovering(alive.iter().filter_map(|(_, slot)| slot.running_event()));
         }
-        queue = queue.with_sessions(kept.sessions).with_uniques(kept.uniques);
+        let lanes = Lanes::new(settings.queues.clone());
+        queue = queue.with_sessions(kept.sessions).with_uniques(kept.uniques).with_keys(&lanes, kept.keys);
         let awaited = alive.iter().map(|(number, slot)| peers::local_id(*number, slot.incarnation())).collect();
         let mut broker = Self {
             sockets,

@@ -28,6 +28,9 @@ pub(super) struct Notices {
     swept: Told,
     spool: Told,
     drained: Told,
+    unblocked: Told,
+    /// How many are counted of those.
+    known_unblocked: u64,
 }
 
 /// What was told of one source.
@@ -122,6 +125,19 @@ impl Notices {
             && let Some(count) = self.drained.again(count, MINUTE)
         {
             log::line(Level::Info, "events from the spool were taken in", &[("count", &count)]);
+        }
+    }
+
+    /// So many failed events have lost their keys since the broker began.
+    pub fn unblocked(&mut self, count: u64) {
+        let more = count - self.known_unblocked.min(count);
+        if more > 0 {
+            self.known_unblocked = count;
+            if let Some(count) = self.unblocked.again(more, MINUTE) {
+                let words =
+                    "failed events no longer hold up those of their keys: too many keys are blocked, or too much waits for them";
+                log::line(Level::Warning, words, &[("count", &count)]);
+            }
         }
     }
 

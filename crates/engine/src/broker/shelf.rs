@@ -5,6 +5,7 @@ use crate::store::{self, Directory};
 use crate::{RunError, clock, log};
 use proletarier_core::backlog::{Backlog, Memory};
 use proletarier_core::delivery::Unique;
+use proletarier_core::queue::KeyHolder;
 use proletarier_core::session::Sessions;
 use proletarier_core::settings::{Settings, Store};
 use std::os::fd::OwnedFd;
@@ -16,8 +17,10 @@ pub(super) struct Shelf {
     /// Becomes readable when it may have something to tell.
     pub bell: Option<OwnedFd>,
     pub sessions: Sessions,
-    /// The keys that are held, and by which event.
+    /// The unique keys that are held, and by which event.
     pub uniques: Vec<(Unique, String)>,
+    /// The events that others of their keys wait for.
+    pub keys: Vec<KeyHolder>,
 }
 
 /// Said of damage that turned up later.
@@ -27,7 +30,7 @@ pub(super) const DAMAGE_MET: &str = "the store is damaged: what is lost is set a
 pub(super) fn open(settings: &Settings, epoch: u64) -> Result<Shelf, RunError> {
     let Store::Directory(directory) = &settings.store else {
         let backlog = Box::new(Memory::new(epoch));
-        return Ok(Shelf { backlog, bell: None, sessions: Sessions::default(), uniques: Vec::new() });
+        return Ok(Shelf { backlog, bell: None, sessions: Sessions::default(), uniques: Vec::new(), keys: Vec::new() });
     };
     let setup = |error: &dyn std::fmt::Display| RunError::Setup(error.to_string());
     let disk = Arc::new(Directory::new(directory.clone(), 0o600));
@@ -42,5 +45,5 @@ pub(super) fn open(settings: &Settings, epoch: u64) -> Result<Shelf, RunError> {
         log::line(level, words, &[("store", &directory.display()), ("found", &found.losses)]);
     }
     let bell = store.bell().try_clone_to_owned().map_err(|error| setup(&error))?;
-    Ok(Shelf { backlog: Box::new(store), bell: Some(bell), sessions: found.sessions, uniques: found.uniques })
+    Ok(Shelf { backlog: Box::new(store), bell: Some(bell), sessions: found.sessions, uniques: found.uniques, keys: found.keys })
 }

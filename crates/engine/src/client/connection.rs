@@ -69,7 +69,7 @@ impl Connection {
         if goes_behind(&mut link, record, asked) {
             return Ok(None);
         }
-        let has_room = |link: &Link| !link.batches.is_full() && !(awaited && link.batches.would_overtake(keyed));
+        let has_room = |link: &Link| !(link.batches.is_full() || awaited && link.batches.would_overtake(keyed));
         if !has_room(&link) {
             let deadline = link.deadline();
             if !link.wait_unless_hopeless(deadline, has_room) {

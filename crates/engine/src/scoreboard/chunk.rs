@@ -92,6 +92,14 @@ impl ChunkPlace {
         .map(|before| before.claimed)
     }
 
+    /// Gives back what was claimed last and not begun, with the unclaimed rest.
+    pub fn unclaim(&self, number: u32) {
+        self.update(number, |progress| {
+            let claimed = progress.claimed.saturating_sub(1).max(progress.finished);
+            Some(Progress { claimed, limit: claimed, ..progress })
+        });
+    }
+
     /// Gives the unclaimed rest back; how many deliveries stay the worker's. None where the place has another chunk by now.
     pub fn give_back(&self, number: u32) -> Option<u16> {
         self.update(number, |progress| Some(Progress { limit: progress.claimed, ..progress })).map(|before| before.claimed)

@@ -7,13 +7,16 @@
 mod chunk;
 mod estate;
 mod map;
+mod outcome;
 mod slot;
 
 pub use estate::set_aside;
+pub use outcome::ReloadOutcome;
 pub use slot::{Relief, Slot, State};
 
 use crate::clock;
 use map::Map;
+use outcome::OutcomePlace;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -21,7 +24,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// Marks the file, with its version in the last byte: another version is another layout.
 const MAGIC: u64 = u64::from_be_bytes(*b"PROLSCO\x03");
 
-/// The file's head, a page of its own.
+/// The file's head, pages of its own.
 #[repr(C, align(4096))]
 struct Head {
     magic: AtomicU64,
@@ -39,6 +42,8 @@ struct Head {
     /// Reloads that were asked for at the control socket, and whether the daemon is to stop.
     reloads_asked: AtomicU32,
     stop_asked: AtomicU32,
+    /// What became of the last one.
+    outcome: OutcomePlace,
 }
 
 /// The scoreboard as one process has it mapped. Children share it by inheriting the mapping, threads by a clone.

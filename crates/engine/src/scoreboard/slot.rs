@@ -152,6 +152,11 @@ impl Slot {
         Some(claimed)
     }
 
+    /// Gives back the delivery that was claimed last and not begun, with the chunk's unclaimed rest.
+    pub fn unclaim(&self, chunk: u32) {
+        self.place(chunk).unclaim(chunk);
+    }
+
     /// Gives the chunk's unclaimed rest back, to the broker: how many deliveries stay. None where the place has another chunk by now.
     pub fn give_back(&self, chunk: u32) -> Option<u16> {
         self.place(chunk).give_back(chunk)

@@ -97,6 +97,9 @@ struct KeptRest<'a> {
     history: Vec<SpentAttempt>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     unique: Option<(std::borrow::Cow<'a, str>, u64)>,
+    /// Not known to releases before order by key, which pass over it: their brokers block no keys.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    holds_key: bool,
 }
 
 impl Entry {
@@ -251,6 +254,7 @@ fn put(out: &mut Vec<u8>, sequence: u64, delivery: &Delivery, origin: KeptOrigin
             only: rest.only.as_ref().map(|only| only.to_vec()),
             history: rest.history.clone(),
             unique: rest.unique.as_ref().map(|unique| ((&*unique.key).into(), unique.until.0)),
+            holds_key: rest.holds_key,
         };
         let json = serde_json::to_vec(&kept).unwrap_or_default();
         out.put_u32_le(json.len() as u32);
@@ -296,7 +300,7 @@ fn delivery(rest: &mut Bytes, clocks: &Clocks) -> Result<Kept, Unreadable> {
         }
         let kept: KeptRest<'_> = serde_json::from_slice(&rest.split_to(length)).map_err(|_| Unreadable)?;
         let unique = kept.unique.map(|(key, until)| Unique { key: key.as_ref().into(), until: Wall(until) });
-        Some(Arc::new(Rest { only: kept.only.map(Into::into), history: kept.history, unique }))
+        Some(Arc::new(Rest { only: kept.only.map(Into::into), history: kept.history, unique, holds_key: kept.holds_key }))
     };
     let record = std::mem::take(rest);
     Ok(Kept {

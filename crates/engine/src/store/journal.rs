@@ -112,7 +112,7 @@ impl Journal {
             parked.sort_unstable();
         });
         summary.letters.retain(|letter| !is_over(letter.sequence));
-        summary.uniques.retain(|(sequence, _)| !is_over(*sequence));
+        summary.holders.retain(|(sequence, _)| !is_over(*sequence));
         let others = summary.letters.len() + summary.parked.iter().map(Vec::len).sum::<usize>();
         last.in_line = last.live.saturating_sub(others as u32);
         last.marks = std::mem::take(&mut summary.marks);

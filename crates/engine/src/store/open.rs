@@ -19,6 +19,7 @@ use crate::clock::mix;
 use proletarier_core::backlog::Counts;
 use proletarier_core::delivery::Unique;
 use proletarier_core::lanes::Lanes;
+use proletarier_core::queue::KeyHolder;
 use proletarier_core::session::Sessions;
 use proletarier_core::time::Now;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -69,8 +70,10 @@ pub enum StoreError {
 pub struct Found {
     /// Of which client numbers are known.
     pub sessions: Sessions,
-    /// The keys that are held, and by which event.
+    /// The unique keys that are held, and by which event.
     pub uniques: Vec<(Unique, String)>,
+    /// The events that others of their keys wait for, once for each delivery that says so.
+    pub keys: Vec<KeyHolder>,
     /// What is not whole.
     pub losses: Losses,
 }

@@ -72,8 +72,8 @@ pub(super) struct Summary {
     /// What entries of it settled.
     pub done: Vec<Run>,
     pub letters: Vec<LetterPlace>,
-    /// Deliveries that hold a unique key.
-    pub uniques: Vec<(u64, u32)>,
+    /// Deliveries that hold a key, a unique one or that of an order.
+    pub holders: Vec<(u64, u32)>,
     pub dropped: Vec<u64>,
     pub start: Vec<u64>,
     pub facts: Facts,
@@ -174,8 +174,8 @@ impl Summary {
             }
             None => {}
         }
-        if delivery.unique().is_some() {
-            self.uniques.push((sequence, offset));
+        if delivery.unique().is_some() || delivery.holds_key() {
+            self.holders.push((sequence, offset));
         }
     }
 
@@ -289,7 +289,7 @@ pub(super) fn write_index(disk: &dyn Disk, segment: u64, summary: &Summary) -> R
         out.put_u64_le(letter.sequence);
         out.put_u32_le(letter.offset);
     });
-    list(&mut head, &summary.uniques, |out, (sequence, offset)| {
+    list(&mut head, &summary.holders, |out, (sequence, offset)| {
         out.put_u64_le(*sequence);
         out.put_u32_le(*offset);
     });
@@ -368,7 +368,7 @@ fn decode(mut rest: Bytes) -> std::result::Result<(Summary, [usize; 2]), Unreada
     summary.letters = items(rest, |rest| {
         Ok(LetterPlace { number: rest.try_get_u64_le()?, sequence: rest.try_get_u64_le()?, offset: rest.try_get_u32_le()? })
     })?;
-    summary.uniques = items(rest, |rest| Ok((rest.try_get_u64_le()?, rest.try_get_u32_le()?)))?;
+    summary.holders = items(rest, |rest| Ok((rest.try_get_u64_le()?, rest.try_get_u32_le()?)))?;
     summary.dropped = items(rest, |rest| Ok(rest.try_get_u64_le()?))?;
     summary.start = items(rest, |rest| Ok(rest.try_get_u64_le()?))?;
     summary.facts = Facts::decode(rest)?;

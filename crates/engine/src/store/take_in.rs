@@ -5,6 +5,7 @@ use super::open::{Found, Read};
 use super::segment::{BEGIN, Segment};
 use super::summary::{index_name, new_index_name, read_index, refers_to, scan, write_index};
 use super::{Store, frame, one};
+use proletarier_core::queue::KeyHolder;
 use proletarier_core::record::Record;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Result;
@@ -105,9 +106,10 @@ pub(super) fn take_in(
     store.counts.dead = store.letters.len() as u64;
     segment.in_line = in_line as u32;
     let segment = &*segment;
-    for (sequence, offset) in read.summary.uniques.iter().filter(|(sequence, _)| !segment.is_settled(*sequence)) {
+    for (sequence, offset) in read.summary.holders.iter().filter(|(sequence, _)| !segment.is_settled(*sequence)) {
         let Some(body) = frame::body_at(&*segment.file, number, (*offset).into(), segment.end)? else { continue };
         let Some(kept) = one(&body, *sequence, &store.clocks).filter(|kept| kept.dead.is_none()) else { continue };
+        found.keys.extend(KeyHolder::of(&kept.delivery));
         if let (Some(unique), Ok(record)) = (kept.delivery.unique(), Record::decode(&kept.delivery.record)) {
             found.uniques.push((unique.clone(), record.id.to_owned()));
         }

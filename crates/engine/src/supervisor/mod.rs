@@ -2,10 +2,13 @@
 //!
 //! What to do is decided by `core::lifecycle`; here it is done.
 
+mod reload;
+
 use crate::application::Level;
 use crate::fork::{self, End};
 use crate::scoreboard::{Scoreboard, State};
 use crate::signals::Signals;
+use crate::succession::Boot;
 use crate::ties::Ties;
 use crate::transport::{Source, wait};
 use crate::{RunError, clock, log};
@@ -21,6 +24,18 @@ const LOOK_FOR_ORPHANS: Duration = Duration::from_millis(50);
 
 /// What the supervisor's children do.
 pub trait Children {
+    /// Starts the zygote with this number from the command line, as this generation.
+    ///
+    /// # Errors
+    /// The words, where that can't be.
+    fn execute(&mut self, number: u32, generation: u32) -> Result<Boot, String>;
+    /// Judges the role and the settings of a generation that boots.
+    ///
+    /// # Errors
+    /// The words, where this daemon can't take it.
+    fn judge(&mut self, role: &str, settings: &serde_json::Value) -> Result<(), String>;
+    /// The generation judged last has taken over: grace and time to boot from now on, in microseconds.
+    fn took_over(&mut self, generation: u32) -> (u64, u64);
     /// The broker of this epoch.
     fn broker(&mut self, epoch: u64) -> Infallible;
     /// The zygote with this number.
@@ -35,6 +50,14 @@ struct Supervisor<'a> {
     broker: Option<(Pid, u64)>,
     zygote: Option<(Pid, u32)>,
     zygotes: u32,
+    generation: u32,
+    /// What was started from the command line and is not ready: the zygote itself after a death, else a successor.
+    booting: Option<Boot>,
+    /// Zygotes that end by themselves: retired ones, and what was killed.
+    elders: Vec<(Pid, u32)>,
+    /// Reloads that were asked for: served by the one under way, and seen.
+    serving: u32,
+    asked: u32,
     inputs: VecDeque<Input>,
     /// The zygote's end, told when its workers are gone, too.
     zygote_end: Option<End>,
@@ -56,6 +79,11 @@ pub fn run(plan: Plan, scoreboard: &Scoreboard, ties: &Ties, children: &mut dyn 
         broker: None,
         zygote: None,
         zygotes: 0,
+        generation: 1,
+        booting: None,
+        elders: Vec::new(),
+        serving: 0,
+        asked: 0,
         inputs: VecDeque::from([Input::Tick]),
         zygote_end: None,
     };
@@ -79,6 +107,10 @@ impl Supervisor<'_> {
                 match action {
                     Action::Start(Child::Broker) => self.start_broker(),
                     Action::Start(Child::Zygote) => self.start_zygote(),
+                    Action::StartAnew => self.start_anew(),
+                    Action::StartSuccessor => self.start_successor(),
+                    Action::Promote => self.promote(),
+                    Action::KillBooting => self.kill_booting("it was not ready within worker.boot_timeout, or its time is over"),
                     Action::Stop(child) => self.signal(child, Signal::SIGTERM),
                     Action::Kill(child) => self.signal(child, Signal::SIGKILL),
                     Action::KillAll => self.kill_all(),
@@ -126,7 +158,8 @@ impl Supervisor<'_> {
             Child::Broker => self.broker.map(|(pid, _)| pid),
             Child::Zygote => self.zygote.map(|(pid, _)| pid),
         };
-        if let Some(pid) = pid {
+        let elders = self.elders.iter().map(|(pid, _)| *pid).filter(|_| child == Child::Zygote);
+        for pid in pid.into_iter().chain(elders) {
             fork::signal(pid, signal);
         }
         if child == Child::Zygote && signal == Signal::SIGKILL {
@@ -157,18 +190,23 @@ impl Supervisor<'_> {
         if watch_orphans {
             timeout = Some(timeout.unwrap_or(Duration::MAX).min(LOOK_FOR_ORPHANS));
         }
-        let [told, bell] =
-            wait([Source::Descriptor(signals.descriptor()), Source::Descriptor(self.ties.supervisor.descriptor())], timeout);
+        let [messages, output] = self.booting.as_ref().map_or([Source::Never, Source::Never], Boot::sources);
+        let sources =
+            [Source::Descriptor(signals.descriptor()), Source::Descriptor(self.ties.supervisor.descriptor()), messages, output];
+        let [told, bell, ..] = wait(sources, timeout);
+        self.hear_booting();
         if bell {
             self.ties.supervisor.hush();
             self.see_ready();
+            self.see_asked();
         }
         if told {
             for signal in signals.take() {
                 match signal {
                     Signal::SIGTERM | Signal::SIGINT => self.inputs.push_back(Input::Signal),
                     Signal::SIGHUP => {
-                        log::line(Level::Warning, "SIGHUP: reloading is not there yet; stop and start the daemon", &[])
+                        self.scoreboard.ask_for_reload();
+                        self.see_asked();
                     }
                     _ => {}
                 }
@@ -188,8 +226,15 @@ impl Supervisor<'_> {
         if self.broker.is_some_and(|(_, epoch)| self.scoreboard.broker_ready() == epoch) {
             self.inputs.push_back(Input::Ready(Child::Broker));
         }
-        if self.zygote.is_some_and(|(_, number)| self.scoreboard.zygote_ready() == number) {
+        if let Some((pid, number)) = self.zygote.filter(|(_, number)| self.scoreboard.zygote_ready() == *number) {
+            if self.booting.as_ref().is_some_and(|boot| boot.number == number) {
+                self.taken_over();
+            }
+            fork::signal(pid, Signal::SIGUSR2);
             self.inputs.push_back(Input::Ready(Child::Zygote));
+        }
+        if self.successor().is_some_and(|boot| self.scoreboard.zygote_ready() == boot.number) {
+            self.inputs.push_back(Input::SuccessorReady);
         }
     }
 
@@ -200,8 +245,13 @@ impl Supervisor<'_> {
             self.broker = None;
             self.tell_death("the broker", pid, end);
             self.inputs.push_back(Input::Exited(Child::Broker, exit(end)));
+        } else if self.elders.iter().any(|(elder, _)| *elder == pid) {
+            self.elders.retain(|(elder, _)| *elder != pid);
+        } else if self.successor().is_some_and(|boot| boot.pid == pid) {
+            self.successor_died(end);
         } else if let Some((_, number)) = self.zygote.filter(|(zygote, _)| *zygote == pid) {
             self.zygote = None;
+            self.booting_died(pid, end);
             self.tell_death("the zygote", pid, end);
             // Its workers finish what they are at; the next one's take over.
             self.scoreboard.retire_before(number + 1);
@@ -228,7 +278,7 @@ impl Supervisor<'_> {
     /// The zygote's end counts when its workers are gone, where the daemon stops; else at once, so that it is replaced.
     fn tell_zygote_end(&mut self) {
         let draining = self.lifecycle.state() == Stage::Draining;
-        if let Some(end) = self.zygote_end.filter(|_| !draining || !self.has_orphans()) {
+        if let Some(end) = self.zygote_end.filter(|_| !draining || (self.elders.is_empty() && !self.has_orphans())) {
             self.zygote_end = None;
             self.inputs.push_back(Input::Exited(Child::Zygote, exit(end)));
         }
@@ -236,14 +286,12 @@ impl Supervisor<'_> {
 
     /// Whether workers live whose zygote is gone.
     fn has_orphans(&self) -> bool {
-        let zygote = self.zygote.map_or(u32::MAX, |(_, number)| number);
-        self.scoreboard.slots().any(|(_, slot)| is_alive(slot.state()) && slot.zygote() != zygote)
+        self.scoreboard.slots().any(|(_, slot)| is_alive(slot.state()) && !self.has_zygote(slot.zygote()))
     }
 
     /// Finds orphans that ended with nobody to reap them.
     fn look_for_orphans(&self) {
-        let zygote = self.zygote.map_or(u32::MAX, |(_, number)| number);
-        for (_, slot) in self.scoreboard.slots().filter(|(_, slot)| is_alive(slot.state()) && slot.zygote() != zygote) {
+        for (_, slot) in self.scoreboard.slots().filter(|(_, slot)| is_alive(slot.state()) && !self.has_zygote(slot.zygote())) {
             if !fork::exists(slot.pid()) {
                 slot.died(End::Unknown);
                 self.ties.broker.ring();

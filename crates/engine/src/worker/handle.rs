@@ -23,6 +23,10 @@ impl Worker<'_> {
         self.reported = now;
         while self.may_claim() && self.slot.has_room(number) {
             let Some(place) = self.slot.claim(number, now) else { break };
+            if self.is_for_the_next_generation(number, place) {
+                self.slot.unclaim(number);
+                break;
+            }
             let failed = self.handle_delivery(number, place);
             // What was triggered meanwhile is kept before the slot tells that nothing is left to do.
             self.application.settle_triggered();
@@ -67,6 +71,14 @@ impl Worker<'_> {
             self.line.send(&WorkerFrame::Report(report));
         }
         self.reported = now;
+    }
+
+    /// Whether no listener here takes the event, and newer code has taken over, which may have one: it is not for this worker to bury.
+    fn is_for_the_next_generation(&self, number: u32, place: u16) -> bool {
+        self.post.scoreboard.is_retired(self.post.zygote)
+            && self.hand.delivery(number, place).is_some_and(|delivery| {
+                delivery.only.is_none() && Record::decode(&delivery.record).is_ok_and(|event| !self.table.takes(event.name))
+            })
     }
 
     /// Handles one delivery; whether something of it failed.

@@ -60,16 +60,17 @@ impl Line {
     }
 
     /// Waits for a frame, a signal or the parent's end.
-    pub fn wait(&self, signals: &Signals, life: &Lifeline, timeout: Option<Duration>) {
+    pub fn wait(&self, signals: &Signals, lines: [&Lifeline; 2], timeout: Option<Duration>) {
         let timeout =
             if self.remote { Some(timeout.unwrap_or(Duration::MAX).min(Duration::from_micros(HEARTBEAT))) } else { timeout };
         let sources = [
             Source::Socket(&self.dealer.socket),
             Source::Socket(&self.dealer.connections),
             Source::Descriptor(signals.descriptor()),
-            Source::Descriptor(life.descriptor()),
+            Source::Descriptor(lines[0].descriptor()),
+            Source::Descriptor(lines[1].descriptor()),
         ];
-        let [_, connected, _, _] = wait(sources, timeout);
+        let [_, connected, _, _, _] = wait(sources, timeout);
         if connected {
             self.greet();
         }

@@ -46,6 +46,8 @@ pub struct Post<'a> {
     pub ties: &'a Ties,
     /// Held by the zygote.
     pub life: &'a Lifeline,
+    /// Held by the zygote until it retires.
+    pub leave: &'a Lifeline,
     /// Its place in the scoreboard.
     pub slot: u32,
     /// Its zygote.
@@ -168,7 +170,7 @@ impl<'a> Worker<'a> {
                 continue;
             }
             let rest = if self.worn.is_none() { self.wear.rest() } else { None };
-            self.line.wait(&self.signals, self.post.life, rest);
+            self.line.wait(&self.signals, [self.post.life, self.post.leave], rest);
             if self.post.life.is_cut() && !self.post.scoreboard.is_retired(self.post.zygote) {
                 break Stop::Orphaned;
             }

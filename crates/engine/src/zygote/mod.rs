@@ -48,11 +48,14 @@ pub struct Seat {
     pub predecessor: Option<Remains>,
     /// Held by the zygote.
     pub life: Lifeline,
+    /// Held by the zygote until it retires.
+    pub leave: Lifeline,
 }
 
 struct Zygote<'a> {
     post: Post<'a>,
     life: Lifeline,
+    leave: Lifeline,
     children: HashMap<Pid, u32>,
     respawn: Respawn,
     not_before: Mono,
@@ -63,25 +66,32 @@ struct Zygote<'a> {
 
 /// Runs a zygote until it is told to stop; its exit status. `worker` is what a child does.
 pub fn run(post: Post<'_>, worker: &mut dyn FnMut(Seat) -> Infallible) -> i32 {
-    let (Ok(signals), Ok(life)) = (Signals::catch(&[Signal::SIGTERM, Signal::SIGCHLD]), Lifeline::new()) else {
+    // SIGUSR2: the supervisor says that something has changed; what, the scoreboard tells.
+    let caught = [Signal::SIGTERM, Signal::SIGCHLD, Signal::SIGUSR2];
+    let (Ok(signals), Ok(life), Ok(leave)) = (Signals::catch(&caught), Lifeline::new(), Lifeline::new()) else {
         log::line(Level::Error, "the machine has no pipe left", &[]);
         return EXIT_BOOT_FAILED;
     };
     let children = HashMap::new();
     let (respawn, not_before) = (Respawn::new(), Mono(0));
-    let mut zygote = Zygote { post, life, children, respawn, not_before, predecessors: HashMap::new(), asked: Vec::new() };
+    let predecessors = HashMap::new();
+    let mut zygote = Zygote { post, life, leave, children, respawn, not_before, predecessors, asked: Vec::new() };
     loop {
         let now = clock::mono();
         if let Some(status) = zygote.reap(now) {
             zygote.drain(&signals);
             return status;
         }
+        if zygote.retires() {
+            return 0;
+        }
         zygote.fill(now, worker);
         let timeout = zygote.pause(now);
         let ties = zygote.post.ties;
         let sources = [
             Source::Descriptor(signals.descriptor()),
-            Source::Descriptor(ties.zygote.descriptor()),
+            // Of several zygotes the one in charge hears the bell: a ring is heard once.
+            if zygote.is_in_charge() { Source::Descriptor(ties.zygote.descriptor()) } else { Source::Never },
             Source::Descriptor(ties.life.descriptor()),
         ];
         let [told, bell, orphaned] = wait(sources, timeout);
@@ -96,6 +106,22 @@ pub fn run(post: Post<'_>, worker: &mut dyn FnMut(Seat) -> Infallible) -> i32 {
 }
 
 impl Zygote<'_> {
+    fn is_retired(&self) -> bool {
+        self.post.scoreboard.is_retired(self.post.number)
+    }
+
+    fn is_in_charge(&self) -> bool {
+        self.post.scoreboard.zygote_ready() >= self.post.number && !self.is_retired()
+    }
+
+    /// A next generation has taken over: workers finish the event that they are at, however long that takes. Whether none is left.
+    fn retires(&self) -> bool {
+        if self.is_retired() {
+            self.leave.let_go();
+        }
+        self.is_retired() && self.children.is_empty()
+    }
+
     /// Takes in the dead. A status: the application can't boot, and neither can the daemon.
     fn reap(&mut self, now: Mono) -> Option<i32> {
         let mut boot_failed = None;
@@ -148,7 +174,11 @@ impl Zygote<'_> {
 
     /// Lets the workers finish what they are at, and kills those that don't in time. None is left after.
     fn drain(&mut self, signals: &Signals) {
-        self.post.scoreboard.retire_before(self.post.number + 1);
+        // One that never worked ends for itself: the generation before it goes on.
+        if self.post.scoreboard.zygote_ready() >= self.post.number {
+            self.post.scoreboard.retire_before(self.post.number + 1);
+        }
+        self.leave.let_go();
         self.life.let_go();
         let grace = self.post.settings.worker.grace.as_micros() as u64;
         let settle = (grace / 5).min(SETTLE_TIME);

@@ -70,6 +70,10 @@ impl Zygote<'_> {
 
     /// Forks workers until there are enough, and lets go of those that may leave.
     pub(super) fn fill(&mut self, now: Mono, worker: &mut dyn FnMut(Seat) -> Infallible) {
+        if self.is_retired() {
+            // All of them leave.
+            return;
+        }
         let plan = self.plan();
         plan.let_go.iter().for_each(|pid| self.let_go(*pid));
         for _ in 0..plan.fork {
@@ -97,14 +101,14 @@ impl Zygote<'_> {
         let Some((number, slot)) = free else { return false };
         slot.prepare(self.post.number, self.post.generation);
         let predecessor = self.predecessors.get(&number).cloned();
-        let life = match self.life.for_child() {
-            Ok(life) => life,
-            Err(error) => return self.fork_failed(number, error, now),
+        let (life, leave) = match (self.life.for_child(), self.leave.for_child()) {
+            (Ok(life), Ok(leave)) => (life, leave),
+            (Err(error), _) | (_, Err(error)) => return self.fork_failed(number, error, now),
         };
-        let held = &self.life;
+        let held = [&self.life, &self.leave];
         let child = || {
-            held.let_go();
-            worker(Seat { slot: number, predecessor, life })
+            held.iter().for_each(|line| line.let_go());
+            worker(Seat { slot: number, predecessor, life, leave })
         };
         match fork::spawn(child) {
             Ok(pid) => {
@@ -127,6 +131,10 @@ impl Zygote<'_> {
 
     /// How long nobody is to be forked that is missing; none: nobody is, or it is the broker that they wait for.
     pub(super) fn pause(&mut self, now: Mono) -> Option<Duration> {
+        if self.children.is_empty() && !self.is_in_charge() {
+            // No slot is free, and the bell is another's.
+            return Some(Duration::from_millis(50));
+        }
         (self.not_before > now && self.plan().fork > 0).then(|| Duration::from_micros(self.not_before.since(now)))
     }
 }

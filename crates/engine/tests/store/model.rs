@@ -26,6 +26,7 @@ impl Subject for OnDisk {
             missing: found.losses.missing.len(),
             sessions: found.sessions,
             uniques: found.uniques,
+            keys: found.keys,
         };
         Some((store, Some(remembered)))
     }

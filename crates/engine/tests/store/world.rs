@@ -12,6 +12,7 @@ use proletarier_core::backlog::{
 use proletarier_core::delivery::{DeadLetter, Delivery, Due, Rest, SpentAttempt, Unique};
 use proletarier_core::failure::{Failure, FailureKind};
 use proletarier_core::lanes::{Lane, Lanes};
+use proletarier_core::queue::KeyHolder;
 use proletarier_core::record::Record;
 use proletarier_core::session::Sessions;
 use proletarier_core::settings::Settings;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 pub struct Remembered {
     pub sessions: Sessions,
     pub uniques: Vec<(Unique, String)>,
+    pub keys: Vec<KeyHolder>,
     pub is_whole: bool,
     pub missing: usize,
 }
@@ -237,6 +239,12 @@ impl<S: Subject> World<S> {
             .collect();
         let told: BTreeSet<_> = remembered.uniques.iter().map(|(unique, id)| (unique.key.to_string(), id.clone())).collect();
         assert_eq!(told, held, "the unique keys that are held");
+        let live = self.versions.live().filter(|(_, version)| version.dead.is_none());
+        let mut held: Vec<_> = live.filter_map(|(_, version)| KeyHolder::of(&version.delivery)).collect();
+        let mut told = remembered.keys.clone();
+        held.sort_unstable();
+        told.sort_unstable();
+        assert_eq!(told, held, "the events that others of their keys wait for");
     }
 
     /// The versions that are there, each as it should be.

@@ -145,7 +145,7 @@ fn run(seed: u64) {
             4 => rig.pass(random.below(10) * SECOND),
             5 => {
                 let page: Vec<_> = rig.backlog.waiting(0, usize::MAX).items.into_iter().filter(|_| random.chance(4)).collect();
-                rig.queue.handle_cancel(&page, &mut rig.effects);
+                rig.queue.handle_cancel(&page, rig.now, &mut rig.effects);
                 rig.keep();
             }
             6 => {
@@ -176,7 +176,7 @@ fn run(seed: u64) {
     // When nothing is left, no key is held.
     let all = rig.backlog.waiting(0, usize::MAX).items;
     let running = all.iter().filter(|waiting| waiting.waits == Waits::Reserved).count() as u64;
-    assert!(rig.queue.handle_cancel(&all, &mut rig.effects).running <= running);
+    assert!(rig.queue.handle_cancel(&all, rig.now, &mut rig.effects).running <= running);
     for id in 1..=worker {
         while hands.get(&id).is_some_and(|chunks| !chunks.is_empty()) {
             let chunk = hands.get_mut(&id).map(|chunks| chunks.remove(0)).unwrap();

@@ -3,11 +3,13 @@
 mod deaths;
 mod hand_outs;
 mod intake;
+mod keys;
 mod lanes;
 mod leaks;
 mod letters;
 mod outcomes;
 mod overload;
+mod parallel;
 mod recoveries;
 mod spooled;
 mod uniques;

@@ -109,7 +109,7 @@ fn what_expires_or_is_cancelled_frees_its_key() {
     let delayed = Record { unique: Some("k"), delay: Some(SECOND), ..named("second", "x") };
     assert_eq!(rig.publish_record(&delayed), None);
     let page = rig.backlog.waiting(0, 9).items;
-    rig.queue.handle_cancel(&page, &mut rig.effects);
+    rig.queue.handle_cancel(&page, rig.now, &mut rig.effects);
     assert_eq!(rig.publish_unique("third", "k", None), None);
 }
 

@@ -31,7 +31,7 @@ fn each_is_shown_where_it_is() {
 fn what_nobody_runs_is_cancelled_and_the_rest_is_counted() {
     let mut rig = one_of_each();
     let page = rig.backlog.waiting(0, 99).items;
-    assert_eq!(rig.queue.handle_cancel(&page, &mut rig.effects), Cancelled { done: 3, running: 1 });
+    assert_eq!(rig.queue.handle_cancel(&page, rig.now, &mut rig.effects), Cancelled { done: 3, running: 1 });
     rig.keep();
     assert_eq!(rig.backlog.counts(), Counts { reserved: 1, ..Counts::default() });
     rig.chunks();

@@ -46,7 +46,7 @@ fn it_may_come_to_its_end_unhandled() {
     assert_eq!(rig.queue.fate("second"), Fate::Cancelled("an event with its unique key waits or runs: cancelled".into()));
     rig.pass(1);
     let delayed = rig.backlog.waiting(1, 99).items;
-    rig.queue.handle_cancel(&delayed, &mut rig.effects);
+    rig.queue.handle_cancel(&delayed, rig.now, &mut rig.effects);
     rig.join(1, vec![spec("a", "x")]);
     assert_eq!(rig.queue.fate("cancelled"), Fate::Cancelled("it was cancelled".into()));
     assert_eq!(rig.queue.fate("expired"), Fate::Failed("it expired before it was started".into()));

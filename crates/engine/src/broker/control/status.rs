@@ -6,6 +6,7 @@ use crate::broker::peers::local_id;
 use crate::clock;
 use crate::scoreboard::{Relief, Slot, State};
 use crate::spool::SpoolOptions;
+use proletarier_core::lanes::Lanes;
 use proletarier_core::listener::ListenerIndex;
 use proletarier_core::queue::{QueueFigures, QueueView, Running};
 use proletarier_core::time::Now;
@@ -34,6 +35,12 @@ struct Worker<'a> {
 struct Line {
     #[serde(flatten)]
     queue: QueueView,
+    /// What waits to be handed out; with `more`, at least so many: what was there when the broker began is counted as it is read.
+    waiting: u64,
+    more: bool,
+    /// For how many seconds the first of what is at hand has waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<f64>,
     #[serde(flatten)]
     figures: QueueFigures,
 }
@@ -41,6 +48,7 @@ struct Line {
 impl Broker<'_> {
     pub(super) fn status(&mut self) -> Answer {
         let now = clock::now();
+        let reload = self.post.scoreboard.reload_outcome();
         let queues = self.queue_lines(now);
         let workers: Vec<_> = self.post.scoreboard.slots().filter_map(|(number, slot)| self.worker(number, slot, now)).collect();
         Answer::Now(json!({
@@ -58,13 +66,25 @@ impl Broker<'_> {
             "counters": self.queue.counters(),
             "overload": self.queue.overload(),
             "spool": spool(SpoolOptions::of(&self.post.settings.client).as_ref()),
-            "reload": { "asked": self.post.scoreboard.reloads_asked() },
+            "reload": {
+                "asked": self.post.scoreboard.reloads_asked(),
+                "ended": reload.asked,
+                "generation": reload.generation,
+                "error": reload.error,
+            },
         }))
     }
 
     fn queue_lines(&mut self, now: Now) -> Value {
         let queues = self.queue.queues().into_iter().enumerate();
-        let lines = queues.map(|(place, queue)| Line { queue, figures: self.queue.figures(place, now) });
+        let counts = self.backlog.lane_counts();
+        let lines = queues.map(|(place, queue)| {
+            let of_queue = || counts.iter().filter(|count| Lanes::queue(count.lane) == place);
+            let waiting = of_queue().map(|count| count.pending).sum::<u64>() + (queue.ready + queue.held_back) as u64;
+            let oldest = queue.oldest.map(|at| now.wall.0.saturating_sub(at) as f64 / 1e6);
+            let more = of_queue().any(|count| count.more);
+            Line { figures: self.queue.figures(place, now), queue, waiting, more, oldest }
+        });
         serde_json::to_value(lines.collect::<Vec<_>>()).unwrap_or_default()
     }
 

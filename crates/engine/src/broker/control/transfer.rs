@@ -123,6 +123,6 @@ fn delivery(letter: Imported, now: Now) -> Result<Delivery, String> {
         spent.failure = spent.failure.clone().capped();
     }
     let attempt = history.last().map_or(1, |spent| spent.attempt);
-    let rest = Rest { only: letter.listeners.map(Into::into), history, unique: None };
+    let rest = Rest { only: letter.listeners.map(Into::into), history, unique: None, holds_key: false };
     Ok(Delivery { attempt, rest: Some(Arc::new(rest)), ..Delivery::first(bytes.into()) })
 }

@@ -80,7 +80,7 @@ impl Broker<'_> {
                 Go::On
             }),
         };
-        let cancelled = self.queue.handle_cancel(&found, &mut self.effects);
+        let cancelled = self.queue.handle_cancel(&found, clock::now(), &mut self.effects);
         Ok(Answer::Kept(json!({ "done": cancelled.done, "running": cancelled.running, "next": next })))
     }
 

@@ -1,6 +1,7 @@
 //! What is done to a backlog and its model alike, one random act at a time.
 
 use super::*;
+use crate::dice::hash;
 use serde_json::json;
 
 impl<S: Subject> World<S> {
@@ -31,8 +32,10 @@ impl<S: Subject> World<S> {
         let params = format!("{{\"p\":\"{}\"}}", "x".repeat(size));
         let mut record = Vec::new();
         let (name, queue) = (["n", "m"][self.dice.below(2)], [None, Some("q"), Some("r")][self.dice.below(3)]);
-        let triggered_at = self.now.wall.0;
-        Record { id: &text, name, queue, triggered_at, params: params.as_bytes(), ..Record::default() }.encode(&mut record);
+        let holds_key = hash("holds key", &[id as u64]) % 6;
+        let key = (holds_key < 2).then(|| format!("o{}", id % 5));
+        let (triggered_at, key) = (self.now.wall.0, key.as_deref());
+        Record { id: &text, name, queue, key, triggered_at, params: params.as_bytes(), ..Record::default() }.encode(&mut record);
         let mut delivery = Delivery::first(Bytes::from(record));
         if self.dice.chance(self.habits.parks) {
             let far = [1_000, 3_000_000, 900_000_000][self.dice.below(3)];
@@ -59,6 +62,10 @@ impl<S: Subject> World<S> {
         } else if self.dice.chance(100) {
             let unique = Unique { key: format!("k{id}").into(), until: self.now.wall.plus(9_000_000) };
             delivery.rest = Some(Arc::new(Rest { unique: Some(unique), ..Rest::default() }));
+        }
+        if holds_key == 0 {
+            let rest = delivery.rest.as_deref().cloned().unwrap_or_default();
+            delivery.rest = Some(Arc::new(Rest { holds_key: true, ..rest }));
         }
         delivery
     }
