@@ -36,13 +36,11 @@ pub fn captured() -> Option<&'static CommandLine> {
 
 impl CommandLine {
     fn of_this_process() -> Self {
-        let mut arguments: Vec<OsString> = std::env::args_os().collect();
-        if arguments.is_empty() {
-            // A library whose system does not tell it.
-            let line = std::fs::read("/proc/self/cmdline").unwrap_or_default();
-            let parts = line.strip_suffix(&[0]).unwrap_or(&line).split(|byte| *byte == 0);
-            arguments = parts.map(|part| OsString::from_vec(part.to_vec())).collect();
-        }
+        // The system first: PHP's command line has made its arguments but the first empty by the time a module starts, to have room for a title.
+        let line = std::fs::read("/proc/self/cmdline").unwrap_or_default();
+        let parts = line.strip_suffix(&[0]).unwrap_or(&line).split(|byte| *byte == 0);
+        let told = parts.map(|part| OsString::from_vec(part.to_vec()));
+        let arguments = if line.is_empty() { std::env::args_os().collect() } else { told.collect() };
         Self {
             arguments,
             executable: std::env::current_exe().ok(),
