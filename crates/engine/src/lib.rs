@@ -16,6 +16,7 @@ mod id;
 mod inherited;
 mod log;
 mod memory;
+mod oom;
 mod ownership;
 mod runtime_dir;
 mod scoreboard;
