@@ -1,6 +1,7 @@
 //! Puts a daemon together: the one place that knows every room. Supervisor, zygote, broker and worker know nothing of one another.
 
 use crate::application::{Application, Level};
+use crate::notify::Notifier;
 use crate::runtime_dir::RuntimeDir;
 use crate::scoreboard::{self, Scoreboard};
 use crate::store::{StoreLock, fleeting};
@@ -63,6 +64,7 @@ pub fn run(settings: Settings, raw: &Value, role: Role, application: &mut dyn Ap
     let ties = Ties::new().map_err(|error| setup(&error))?;
     let paper = Paper::new(&settings.runtime_dir).map_err(|error| setup(&error))?;
     paper.write(raw.to_string().as_bytes()).map_err(|error| setup(&error))?;
+    let notifier = Notifier::take(clock::mono());
     warn_of_connections();
     application.title("proletarier: supervisor");
     let plan = Plan {
@@ -86,7 +88,7 @@ pub fn run(settings: Settings, raw: &Value, role: Role, application: &mut dyn Ap
         ties: &ties,
         host,
     };
-    let status = supervisor::run(plan, &scoreboard, &ties, &mut daemon);
+    let status = supervisor::run(plan, &scoreboard, &ties, notifier, &mut daemon);
     runtime_dir.leave();
     status
 }

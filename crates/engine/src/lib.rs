@@ -16,6 +16,7 @@ mod id;
 mod inherited;
 mod log;
 mod memory;
+mod notify;
 mod oom;
 mod ownership;
 mod runtime_dir;

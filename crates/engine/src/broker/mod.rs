@@ -238,6 +238,7 @@ impl<'a> Broker<'a> {
                 self.watch_the_door();
             }
             let now = clock::now();
+            self.post.scoreboard.beat(now.mono);
             self.queue.handle_tick(now, &mut self.effects);
             self.sweep(now);
             self.expire_leases(now);

@@ -20,6 +20,7 @@ mod overload;
 mod pool;
 mod queues;
 mod reload;
+mod service;
 mod spooling;
 mod stop;
 mod store;
