@@ -3,9 +3,9 @@
 use super::Supervisor;
 use crate::application::Level;
 use crate::fork::{self, End};
-use crate::{clock, log};
 use crate::scoreboard::ReloadOutcome;
 use crate::succession::{Boot, Heard};
+use crate::{clock, log};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use proletarier_core::lifecycle::{Child, Exit, Input, State};

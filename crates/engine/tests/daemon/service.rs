@@ -110,7 +110,9 @@ fn the_watchdog_hears_of_a_broker_that_works_and_not_of_one_that_is_stuck() {
     until_true("signs of life again", || manager.has_sign());
     // One that is dead is replaced, and the daemon is well.
     broker.kill();
-    until_true("it is replaced", || daemon.processes().iter().any(|process| process.title == "broker" && process.pid != broker.pid));
+    until_true("it is replaced", || {
+        daemon.processes().iter().any(|process| process.title == "broker" && process.pid != broker.pid)
+    });
     manager.has_sign();
     until_true("signs of life again", || manager.has_sign());
     daemon.stop();

@@ -45,17 +45,17 @@ fn an_interrupt_from_the_terminal_goes_to_all_and_stops_as_well_as_one_to_the_su
 }
 
 #[test]
-fn the_end_of_the_terminal_ends_no_child() {
+fn the_end_of_the_terminal_is_a_reload_and_ends_no_child() {
     let lab = Lab::strict();
     let mut daemon = lab.daemon();
     let id = lab.trigger("one", &json!({ "sleep": 0.3 }));
     until_true("it runs", || !lab.started().is_empty());
-    let before: Vec<_> = daemon.processes().iter().map(|process| process.pid).collect();
+    let broker = daemon.broker().pid;
     nix::sys::signal::killpg(nix::unistd::Pid::from_raw(daemon.pid() as i32), Signal::SIGHUP).unwrap();
-    daemon.wait_logged("SIGHUP: reloading is not there yet; stop and start the daemon");
+    daemon.wait_logged("a generation has taken over");
     lab.wait_handled(2);
     lab.assert_handled_once([&id], &["one", "all"]);
-    assert_eq!(daemon.processes().iter().map(|process| process.pid).collect::<Vec<_>>(), before);
+    assert_eq!(daemon.broker().pid, broker);
     daemon.stop();
 }
 
@@ -132,4 +132,18 @@ fn events_come_in_while_the_daemon_stops_and_none_is_half_handled() {
     let found = lab.successes();
     assert!(found.values().all(|count| *count == 1));
     assert!(found.keys().all(|(event, _)| found.contains_key(&(event.clone(), "all".into()))), "all listeners of it, or none");
+}
+
+#[test]
+fn a_stop_that_is_asked_for_at_the_control_socket_is_one_like_any_other() {
+    let lab = Lab::strict();
+    let mut daemon = lab.daemon();
+    let id = lab.trigger("one", &json!({ "sleep": 0.5 }));
+    until_true("it runs", || !lab.started().is_empty());
+    assert_eq!(lab.ask(&json!({ "command": "stop" })), Some(json!({ "stopping": true })));
+    // To ask again is no second signal.
+    lab.ask(&json!({ "command": "stop" }));
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert!(daemon.processes().is_empty(), "left: {:?}", daemon.processes());
+    lab.assert_handled_once([&id], &["one", "all"]);
 }
