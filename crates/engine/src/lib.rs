@@ -13,6 +13,7 @@ pub mod control;
 mod daemon;
 mod fork;
 mod id;
+mod identity;
 mod inherited;
 mod log;
 mod memory;

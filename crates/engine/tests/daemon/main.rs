@@ -10,6 +10,7 @@ mod boot;
 mod connections;
 mod draining;
 mod failures;
+mod identity;
 mod init;
 mod keys;
 mod kills;
