@@ -15,6 +15,7 @@
 //! - Draining: the zygote is asked to end, which ends its workers; the broker, which has to settle their last outcomes, is asked
 //!   after that. A broker that dies before is replaced, for the same reason. A little before the deadline the workers that are still
 //!   there are killed, so that the broker can settle that, too.
+//!
 //! A reload, within running (the old generation works on in all of it, but for the last step):
 //!
 //! ```text

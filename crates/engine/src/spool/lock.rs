@@ -1,4 +1,4 @@
-//! Provides locks on the spool's files. They are held for microseconds by writers, and one that a stopped process holds must not stop all others.
+//! Provides locks on the spool's files. They are held for microseconds by writers, for a sync by those that ask for one, and one that a stopped process holds must not stop all others.
 
 use super::SpoolError;
 use nix::errno::Errno;
@@ -7,8 +7,9 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A lock that nobody gives back for so long is taken for stuck.
-const STUCK: Duration = Duration::from_secs(1);
+/// A lock that nobody gives back for so long is taken for stuck. A writer that syncs holds it as long as the disk takes, which was seen to be over a
+/// second on a machine that wrote much else.
+const STUCK: Duration = Duration::from_secs(5);
 /// A drainer waits for so long, and comes again: it may be a broker, which has others to serve.
 pub(super) const SHORT: Duration = Duration::from_millis(2);
 /// Between two tries: at first, and at most. A lock can only be tried, not awaited with a bound.

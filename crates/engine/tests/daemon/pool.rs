@@ -58,6 +58,7 @@ fn workers_are_replaced_by_events_and_nothing_is_lost_or_doubled() {
 fn the_replacement_is_there_before_the_old_one_leaves() {
     let lab = Lab::strict().set("worker.max_events", 20);
     let mut daemon = lab.daemon();
+    wait_workers(&lab, &daemon, 2);
     let mut fewest = usize::MAX;
     let client = lab.client();
     while left(&lab).len() < 10 {

@@ -52,6 +52,7 @@ fn the_end_of_the_terminal_is_a_reload_and_ends_no_child() {
     until_true("it runs", || !lab.started().is_empty());
     let broker = daemon.broker().pid;
     nix::sys::signal::killpg(nix::unistd::Pid::from_raw(daemon.pid() as i32), Signal::SIGHUP).unwrap();
+    // To the supervisor it says that it is to reload; to the others nothing.
     daemon.wait_logged("a generation has taken over");
     lab.wait_handled(2);
     lab.assert_handled_once([&id], &["one", "all"]);
