@@ -7,7 +7,7 @@
 //!   where there is a file `<directory>/herald`, there is a listener `herald` of `proletarier.dead`. A worker that leaves writes a line to
 //!   `<directory>/left`: pid, when, why.
 //!   A file `<directory>/code` is the code, read once when the program starts: `two` has a listener `two` of `two`, `exit` ends with words
-//!   before the daemon runs, `hang` never gets there.
+//!   before the daemon runs, `hang` never gets there. `store`, `runtime_dir` and `role` run with another one.
 //! - `application trigger '<client settings>' <confirm> <name> <params>...` triggers an event for each of the params.
 //! - `application flood '<client settings>' '<what>'` triggers many, see [`Flood`], and tells on standard output what became of each.
 //!
@@ -311,13 +311,12 @@ fn flood(client: &Client, flood: &Flood) -> ! {
 }
 
 fn run(settings: &str, directory: &str, role: Option<&str>) -> ! {
-    let role = match role {
+    let mut role = match role {
         Some("broker") => Role::Broker,
         Some("worker") => Role::Worker,
         _ => Role::All,
     };
-    let raw = serde_json::from_str(settings).unwrap();
-    let settings = Settings::read(&raw).unwrap();
+    let mut raw: Value = serde_json::from_str(settings).unwrap();
     let code = std::fs::read_to_string(PathBuf::from(directory).join("code")).unwrap_or_default();
     match code.as_str() {
         "exit" => {
@@ -327,8 +326,11 @@ fn run(settings: &str, directory: &str, role: Option<&str>) -> ! {
         "hang" => loop {
             std::thread::park();
         },
+        "store" | "runtime_dir" => raw[&code] = PathBuf::from(directory).join("another").to_str().into(),
+        "role" => role = Role::Broker,
         _ => {}
     }
+    let settings = Settings::read(&raw).unwrap();
     let mut application =
         Plain { directory: directory.into(), code, herald: false, files: None, leaked: Vec::new(), recycle: None };
     let status = proletarier_engine::run(settings, &raw, role, &mut application).unwrap_or_else(|error| {

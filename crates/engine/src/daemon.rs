@@ -1,12 +1,14 @@
 //! Puts a daemon together: the one place that knows every room. Supervisor, zygote, broker and worker know nothing of one another.
 
 use crate::application::{Application, Level};
+use crate::notify::Notifier;
 use crate::runtime_dir::RuntimeDir;
 use crate::scoreboard::{self, Scoreboard};
+use crate::spool::SpoolOptions;
 use crate::store::{StoreLock, fleeting};
 use crate::succession::{self, Boot, Claim, Inheritance, Paper};
 use crate::ties::Ties;
-use crate::{Role, RunError, broker, client, clock, fork, inherited, log, supervisor, worker, zygote};
+use crate::{Role, RunError, broker, client, clock, fork, identity, inherited, log, ownership, supervisor, worker, zygote};
 use proletarier_core::lifecycle::Plan;
 use proletarier_core::settings::{Renewed, Settings, Store};
 use serde_json::Value;
@@ -53,6 +55,7 @@ pub fn run(settings: Settings, raw: &Value, role: Role, application: &mut dyn Ap
     // What bootstrap triggered is on its way before anything forks; its thread ends.
     client::settle();
     client::shutdown();
+    prepare_directories(&settings, role)?;
     let runtime_dir = RuntimeDir::claim(&settings, if role == Role::Worker { "worker-" } else { "" })?;
     let setup =
         |error: &dyn std::fmt::Display| RunError::Setup(format!("can't set up {}: {error}", settings.runtime_dir.display()));
@@ -60,9 +63,11 @@ pub fn run(settings: Settings, raw: &Value, role: Role, application: &mut dyn Ap
     let estate = inherit(&runtime_dir, store_lock.is_some());
     let slots = SLOTS_EACH * usize::from(settings.worker.pool_size.max) + SPARE_SLOTS;
     let scoreboard = Scoreboard::create(runtime_dir.scoreboard(), slots).map_err(|error| setup(&error))?;
+    ownership::hand_over(runtime_dir.scoreboard(), &settings.permissions).map_err(|error| setup(&error))?;
     let ties = Ties::new().map_err(|error| setup(&error))?;
     let paper = Paper::new(&settings.runtime_dir).map_err(|error| setup(&error))?;
     paper.write(raw.to_string().as_bytes()).map_err(|error| setup(&error))?;
+    let notifier = Notifier::take(clock::mono());
     warn_of_connections();
     application.title("proletarier: supervisor");
     let plan = Plan {
@@ -86,7 +91,7 @@ pub fn run(settings: Settings, raw: &Value, role: Role, application: &mut dyn Ap
         ties: &ties,
         host,
     };
-    let status = supervisor::run(plan, &scoreboard, &ties, &mut daemon);
+    let status = supervisor::run(plan, &scoreboard, &ties, notifier, &mut daemon);
     runtime_dir.leave();
     status
 }
@@ -124,6 +129,7 @@ fn become_zygote(
     let mut settings = first.renewed(settings).map_err(|error| setup(&error))?.settings;
     let handed = claim.inheritance.clone();
     let scoreboard = Scoreboard::open(&handed.scoreboard).map_err(|error| setup(&error))?;
+    identity::assume(&settings.permissions)?;
     let most = (scoreboard.slots().count().saturating_sub(SPARE_SLOTS) / 2).max(1);
     let pool = &mut settings.worker.pool_size;
     if usize::from(pool.max) > most {
@@ -154,6 +160,27 @@ fn become_zygote(
     Ok(status)
 }
 
+/// Where root starts the daemon for another user, what the user writes to is made for it, or given to it where it is root's.
+fn prepare_directories(settings: &Settings, role: Role) -> Result<(), RunError> {
+    let permissions = &settings.permissions;
+    if identity::Identity::of(permissions)?.is_none() {
+        return Ok(());
+    }
+    let store = match &settings.store {
+        Store::Directory(directory) if role != Role::Worker => Some(directory.clone()),
+        _ => None,
+    };
+    let spool = SpoolOptions::of(&settings.client).filter(|_| role != Role::Worker).map(|options| options.dir);
+    for directory in settings.state_dir.iter().chain(&store).chain(&spool) {
+        ownership::make_directory(directory, permissions)
+            .and_then(|()| ownership::share_directory(directory, permissions))
+            .map_err(|error| RunError::Setup(format!("can't give {} to the user: {error}", directory.display())))?;
+    }
+    ownership::make_directory(&settings.runtime_dir, permissions)
+        .and_then(|()| ownership::share_directory(&settings.runtime_dir, permissions))
+        .map_err(|error| RunError::Setup(format!("can't give {} to the user: {error}", settings.runtime_dir.display())))
+}
+
 /// Locks the store, where it is a directory and this daemon has a broker.
 fn lock_store(settings: &Settings, role: Role) -> Result<Option<StoreLock>, RunError> {
     match &settings.store {
@@ -168,6 +195,8 @@ fn lock_store(settings: &Settings, role: Role) -> Result<Option<StoreLock>, RunE
             let longest = settings.worker.grace + STRAGGLERS;
             let lock = StoreLock::claim(directory, settings.permissions.dir_mode, longest);
             let lock = lock.map_err(|error| RunError::Setup(error.to_string()))?;
+            ownership::hand_over(&directory.join("lock"), &settings.permissions)
+                .map_err(|error| RunError::Setup(format!("can't hand over the lock of {}: {error}", directory.display())))?;
             if let Some(medium) = fleeting(directory) {
                 let words = "the store is where nothing lasts: set state_dir, or store, to a directory that does";
                 log::line(Level::Warning, words, &[("store", &directory.display()), ("is_on", &medium)]);
@@ -260,6 +289,10 @@ impl supervisor::Children for Daemon<'_> {
 
     fn zygote(&mut self, number: u32) -> Infallible {
         self.begin_child("proletarier: zygote");
+        if let Err(error) = identity::assume(&self.settings.permissions) {
+            log::line(Level::Error, "the zygote can't start", &[("error", &error)]);
+            fork::exit_now(EXIT_SETUP);
+        }
         let generation = 1;
         let post = zygote::Post {
             settings: &self.settings.clone(),

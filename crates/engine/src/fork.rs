@@ -253,7 +253,8 @@ pub fn execute(line: &CommandLine, (name, value): (&str, &str), keep: &[RawFd]) 
     }
     let arguments: Vec<CString> = line.arguments.iter().map(|argument| text(argument.as_bytes().to_vec())).collect();
     let pair = |(key, value): (&OsStr, &OsStr)| text([key.as_bytes(), b"=", value.as_bytes()].concat());
-    let given = line.environment.iter().map(|(key, value)| (key.as_os_str(), value.as_os_str()));
+    let is_own = |key: &OsStr| crate::notify::VARIABLES.iter().any(|own| key == *own);
+    let given = line.environment.iter().filter(|(key, _)| !is_own(key)).map(|(key, value)| (key.as_os_str(), value.as_os_str()));
     let environment: Vec<CString> = given.chain([(OsStr::new(name), OsStr::new(value))]).map(pair).collect();
     let mut words = "can't execute the command line anew: it is not known".to_owned();
     for program in line.candidates() {

@@ -2,7 +2,7 @@
 
 use crate::RunError;
 use crate::ownership;
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use proletarier_core::settings::{Endpoint, Settings};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
@@ -67,11 +67,15 @@ impl RuntimeDir {
             .truncate(false)
             .write(true)
             .mode(0o600)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(&lock)
             .map_err(|error| failed("open", &lock, &error))?;
-        let lock = wait_for_lock(opened, &lock, &pid, settings.worker.grace + STRAGGLERS)?;
+        let opened = wait_for_lock(opened, &lock, &pid, settings.worker.grace + STRAGGLERS)?;
         let pid_lock = write_pid(&pid).map_err(|error| failed("write", &pid, &error))?;
-        let runtime_dir = Self { lock, pid, _pid_lock: pid_lock, scoreboard: named(files.scoreboard()) };
+        for own in [&lock, &pid] {
+            ownership::hand_over(own, &settings.permissions).map_err(|error| failed("hand over", own, &error))?;
+        }
+        let runtime_dir = Self { lock: opened, pid, _pid_lock: pid_lock, scoreboard: named(files.scoreboard()) };
         Ok(runtime_dir)
     }
 
@@ -129,7 +133,13 @@ fn whole_file() -> libc::flock {
 }
 
 fn write_pid(path: &Path) -> std::io::Result<File> {
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o644).open(path)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o644)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)?;
     fcntl(&file, FcntlArg::F_SETLK(&whole_file()))?;
     writeln!(file, "{}", std::process::id())?;
     Ok(file)
@@ -165,6 +175,16 @@ pub fn make_way(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError
     }
     let _ = std::fs::remove_file(path);
     Ok(())
+}
+
+/// Gives a socket that root has bound to the user that the daemon becomes.
+///
+/// # Errors
+/// When that is refused.
+pub fn hand_over(endpoint: &Endpoint, settings: &Settings) -> Result<(), RunError> {
+    let Some(path) = endpoint.socket_path() else { return Ok(()) };
+    ownership::hand_over(path, &settings.permissions)
+        .map_err(|error| RunError::Setup(format!("can't hand over {}: {error}", path.display())))
 }
 
 /// Gives a bound socket its group and its mode.

@@ -26,7 +26,7 @@ use crate::scoreboard::{Scoreboard, State};
 use crate::signals::Signals;
 use crate::ties::Ties;
 use crate::transport::{Socket, Source, Transport, wait};
-use crate::{RunError, fork};
+use crate::{RunError, fork, identity};
 use door::Door;
 use drain::Drain;
 use keep::Unsaid;
@@ -40,7 +40,7 @@ use proletarier_core::backlog::Backlog;
 use proletarier_core::lanes::Lanes;
 use proletarier_core::queue::{Effects, Queue, Rules, WorkerId};
 use proletarier_core::scaling::Scaling;
-use proletarier_core::settings::Settings;
+use proletarier_core::settings::{Endpoint, Settings};
 use proletarier_core::time::{Mono, Wall};
 use std::collections::HashSet;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -143,12 +143,12 @@ pub fn run(post: Post<'_>) -> Result<i32, RunError> {
 impl<'a> Broker<'a> {
     fn open(post: Post<'a>, transport: &Transport) -> Result<Self, RunError> {
         let settings = post.settings;
-        let bind = |endpoint: &proletarier_core::settings::Endpoint, largest: usize| {
+        let bind = |endpoint: &Endpoint, largest: usize| {
             runtime_dir::make_way(endpoint, settings)?;
             let socket = transport
                 .bind_router(endpoint, largest, settings.broker.curve.as_ref())
                 .map_err(|error| RunError::Setup(error.to_string()))?;
-            runtime_dir::set_mode(endpoint, settings)?;
+            runtime_dir::hand_over(endpoint, settings)?;
             Ok(socket)
         };
         let clients = bind(&settings.broker.bind, settings.broker.max_message_size + BATCH_ROOM)?;
@@ -159,6 +159,11 @@ impl<'a> Broker<'a> {
             control: bind(&settings.broker.control, settings.broker.max_message_size + CONTROL_ROOM)?,
             pull: settings.broker.pull.as_ref().map(|endpoint| pull::bind(transport, endpoint, settings)).transpose()?,
         };
+        // What only root can get is there: the rest is done by whom the daemon becomes.
+        identity::assume(&settings.permissions)?;
+        for endpoint in endpoints(settings) {
+            runtime_dir::set_mode(endpoint, settings)?;
+        }
         let rules = Rules { retry: settings.retry, max_message: settings.broker.max_message_size };
         let alive: Vec<_> = post.scoreboard.slots().filter(|(_, slot)| slot.state() == State::Working).collect();
         let (lanes, paused) = (Lanes::new(settings.queues.clone()), PausedFile::of(settings));
@@ -238,6 +243,7 @@ impl<'a> Broker<'a> {
                 self.watch_the_door();
             }
             let now = clock::now();
+            self.post.scoreboard.beat(now.mono);
             self.queue.handle_tick(now, &mut self.effects);
             self.sweep(now);
             self.expire_leases(now);
@@ -310,14 +316,7 @@ impl<'a> Broker<'a> {
             let words = "the store is in memory, and what is in it ends with the broker";
             log::line(Level::Warning, words, &[("waiting", &left), ("dead", &counts.dead)]);
         }
-        let settings = self.post.settings;
-        let endpoints = [
-            Some(&settings.broker.bind),
-            Some(&settings.worker.bind),
-            Some(&settings.broker.control),
-            settings.broker.pull.as_ref(),
-        ];
-        for path in endpoints.into_iter().flatten().filter_map(|endpoint| endpoint.socket_path()) {
+        for path in endpoints(self.post.settings).filter_map(Endpoint::socket_path) {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -352,4 +351,10 @@ impl<'a> Broker<'a> {
             self.queue.recovered();
         }
     }
+}
+
+/// Where it listens.
+fn endpoints(settings: &Settings) -> impl Iterator<Item = &Endpoint> {
+    let always = [&settings.broker.bind, &settings.worker.bind, &settings.broker.control];
+    always.into_iter().chain(&settings.broker.pull)
 }

@@ -23,7 +23,7 @@ pub(super) fn bind(transport: &Transport, endpoint: &Endpoint, settings: &Settin
     let socket = transport
         .bind_pull(endpoint, settings.broker.max_message_size, settings.broker.curve.as_ref())
         .map_err(|error| RunError::Setup(format!("broker.pull: {error}")))?;
-    runtime_dir::set_mode(endpoint, settings)?;
+    runtime_dir::hand_over(endpoint, settings)?;
     Ok(socket)
 }
 

@@ -17,6 +17,7 @@ pub use slot::{Relief, Slot, State};
 use crate::clock;
 use map::Map;
 use outcome::OutcomePlace;
+use proletarier_core::time::Mono;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -39,10 +40,12 @@ struct Head {
     zygote_ready: AtomicU32,
     /// How many workers there should be; 0: nobody has said.
     pool_target: AtomicU32,
+    /// When the broker last turned to whatever there was: monotonic, microseconds.
+    broker_beat: AtomicU64,
     /// Reloads that were asked for at the control socket, and whether the daemon is to stop.
     reloads_asked: AtomicU32,
     stop_asked: AtomicU32,
-    /// What became of the last one.
+    /// What became of the last reload.
     outcome: OutcomePlace,
 }
 
@@ -120,6 +123,17 @@ impl Scoreboard {
     #[must_use]
     pub fn broker_ready(&self) -> u64 {
         self.head().broker_ready.load(Ordering::Acquire)
+    }
+
+    /// The broker is alive.
+    pub fn beat(&self, now: Mono) {
+        self.head().broker_beat.store(now.0, Ordering::Release);
+    }
+
+    /// When the broker was last known to be alive; 0: never.
+    #[must_use]
+    pub fn last_beat(&self) -> Mono {
+        Mono(self.head().broker_beat.load(Ordering::Acquire))
     }
 
     /// A worker of this zygote has booted.

@@ -30,6 +30,7 @@ impl StoreLock {
             .truncate(false)
             .write(true)
             .mode(0o600)
+            .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
             .open(directory.join("lock"))
             .map_err(|error| failed("write to", error))?;
         let deadline = Instant::now() + longest;

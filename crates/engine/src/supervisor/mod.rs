@@ -3,9 +3,11 @@
 //! What to do is decided by `core::lifecycle`; here it is done.
 
 mod reload;
+mod service;
 
 use crate::application::Level;
 use crate::fork::{self, End};
+use crate::notify::Notifier;
 use crate::scoreboard::{Scoreboard, State};
 use crate::signals::Signals;
 use crate::succession::Boot;
@@ -15,6 +17,7 @@ use crate::{RunError, clock, log};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use proletarier_core::lifecycle::{Action, Child, Exit, Input, Lifecycle, Plan, State as Stage};
+use proletarier_core::time::Mono;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -46,6 +49,11 @@ struct Supervisor<'a> {
     scoreboard: &'a Scoreboard,
     ties: &'a Ties,
     children: &'a mut dyn Children,
+    notifier: Notifier,
+    /// Whether there is code here to reload.
+    has_code: bool,
+    /// When the broker was last asked for a sign of life.
+    rung: Mono,
     lifecycle: Lifecycle,
     broker: Option<(Pid, u64)>,
     zygote: Option<(Pid, u32)>,
@@ -67,7 +75,13 @@ struct Supervisor<'a> {
 ///
 /// # Errors
 /// When the machine has no pipe left.
-pub fn run(plan: Plan, scoreboard: &Scoreboard, ties: &Ties, children: &mut dyn Children) -> Result<i32, RunError> {
+pub fn run(
+    plan: Plan,
+    scoreboard: &Scoreboard,
+    ties: &Ties,
+    notifier: Notifier,
+    children: &mut dyn Children,
+) -> Result<i32, RunError> {
     let caught = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGCHLD];
     let signals = Signals::catch(&caught).map_err(|error| RunError::Setup(error.to_string()))?;
     fork::inherit_orphans();
@@ -75,6 +89,9 @@ pub fn run(plan: Plan, scoreboard: &Scoreboard, ties: &Ties, children: &mut dyn 
         scoreboard,
         ties,
         children,
+        notifier,
+        has_code: plan.zygote,
+        rung: Mono(0),
         lifecycle: Lifecycle::new(plan),
         broker: None,
         zygote: None,
@@ -125,8 +142,14 @@ impl Supervisor<'_> {
     fn announce(&self, before: Stage) {
         let pid = std::process::id();
         match (before, self.lifecycle.state()) {
-            (Stage::Starting, Stage::Running) => log::line(Level::Info, "the daemon is ready", &[("pid", &pid)]),
-            (Stage::Starting | Stage::Running, Stage::Draining) => log::line(Level::Info, "the daemon stops", &[("pid", &pid)]),
+            (Stage::Starting, Stage::Running) => {
+                log::line(Level::Info, "the daemon is ready", &[("pid", &pid)]);
+                self.tell_ready(None);
+            }
+            (Stage::Starting | Stage::Running, Stage::Draining) => {
+                log::line(Level::Info, "the daemon stops", &[("pid", &pid)]);
+                self.notifier.stopping();
+            }
             _ => {}
         }
     }
@@ -185,7 +208,9 @@ impl Supervisor<'_> {
     /// Waits for something to happen, and makes it an input.
     fn wait(&mut self, signals: &Signals) {
         let now = clock::mono();
-        let mut timeout = self.lifecycle.next_wake().map(|moment| Duration::from_micros(moment.since(now)));
+        self.show_life(now);
+        let next = self.lifecycle.next_wake().into_iter().chain(self.notifier.next_watch()).min();
+        let mut timeout = next.map(|moment| Duration::from_micros(moment.since(now)));
         let watch_orphans = self.zygote_end.is_some() || (!cfg!(target_os = "linux") && self.has_orphans());
         if watch_orphans {
             timeout = Some(timeout.unwrap_or(Duration::MAX).min(LOOK_FOR_ORPHANS));

@@ -3,9 +3,9 @@
 use super::Supervisor;
 use crate::application::Level;
 use crate::fork::{self, End};
-use crate::log;
 use crate::scoreboard::ReloadOutcome;
 use crate::succession::{Boot, Heard};
+use crate::{clock, log};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use proletarier_core::lifecycle::{Child, Exit, Input, State};
@@ -36,6 +36,10 @@ impl Supervisor<'_> {
         if self.lifecycle.state() == State::Draining {
             self.serving = asked;
             self.failed("the daemon stops");
+        } else if !self.has_code {
+            self.serving = asked;
+            self.notifier.reloading("asked to reload", clock::mono());
+            self.failed("this daemon is a broker alone, with no code to reload: stop it and start it anew for other settings");
         } else {
             self.inputs.push_back(Input::Reload);
         }
@@ -45,6 +49,7 @@ impl Supervisor<'_> {
         self.serving = self.scoreboard.reloads_asked();
         let next = self.generation + 1;
         log::line(Level::Info, "a reload: the next generation boots", &[("generation", &next)]);
+        self.notifier.reloading(&format!("generation {next} boots"), clock::mono());
         self.zygotes += 1;
         match self.children.execute(self.zygotes, next) {
             Ok(boot) => self.booting = Some(boot),
@@ -153,6 +158,9 @@ impl Supervisor<'_> {
     }
 
     fn tell(&self, error: Option<String>) {
+        if self.lifecycle.state() == State::Running {
+            self.tell_ready(error.as_deref());
+        }
         let outcome = ReloadOutcome { asked: self.serving, generation: self.generation, error };
         self.scoreboard.set_reload_outcome(&outcome);
     }

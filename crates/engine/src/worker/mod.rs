@@ -16,7 +16,7 @@ use crate::application::{Application, Level, Moment};
 use crate::scoreboard::{Relief, Scoreboard, Slot};
 use crate::signals::Signals;
 use crate::ties::{Lifeline, Ties};
-use crate::{clock, fork};
+use crate::{clock, fork, oom};
 use hand::Hand;
 use line::Line;
 use nix::sys::signal::Signal;
@@ -105,6 +105,7 @@ enum Stop {
 impl<'a> Worker<'a> {
     fn serve(post: &'a Post<'a>, slot: &'a Slot, application: &'a mut dyn Application) -> i32 {
         slot.set_pid(std::process::id());
+        oom::offer_this_process();
         let Ok(signals) = Signals::catch(&[Signal::SIGTERM]) else { return EXIT_BOOT_FAILED };
         sentry::post(post, application.alarm());
         let number = post.slot + 1;

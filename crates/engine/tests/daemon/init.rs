@@ -49,7 +49,7 @@ fn it_reaps_what_falls_to_it_and_stops_when_it_is_told_to() {
     until_true("none is left unreaped", || zombies_of(init).is_empty());
     lab.trigger("one", &json!({}));
     lab.wait_handled(4);
-    assert!(daemon.logged("a worker died").is_empty(), "{}", daemon.log_text());
+    assert!(daemon.logged("a worker died, and is replaced").is_empty(), "{}", daemon.log_text());
 
     kill(Pid::from_raw(init as i32), Signal::SIGTERM).unwrap();
     let status = daemon.wait();

@@ -266,3 +266,17 @@ fn everything_killed_at_once_again_and_again_recovers() {
     lab.assert_never_doubled();
     daemon.stop();
 }
+
+#[test]
+fn a_kernel_that_is_out_of_memory_takes_a_worker_before_the_daemon() {
+    let lab = Lab::new();
+    let mut daemon = lab.daemon();
+    let badness =
+        |pid: u32| -> i32 { std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap().trim().parse().unwrap() };
+    let own = badness(std::process::id());
+    for process in daemon.processes() {
+        let wanted = if process.is_worker() { (own + 300).min(1_000) } else { own };
+        assert_eq!(badness(process.pid), wanted, "{process:?}");
+    }
+    daemon.stop();
+}

@@ -45,7 +45,7 @@ fn an_interrupt_from_the_terminal_goes_to_all_and_stops_as_well_as_one_to_the_su
 }
 
 #[test]
-fn the_end_of_the_terminal_ends_no_child() {
+fn the_end_of_the_terminal_is_a_reload_and_ends_no_child() {
     let lab = Lab::strict();
     let mut daemon = lab.daemon();
     let id = lab.trigger("one", &json!({ "sleep": 0.3 }));
@@ -133,4 +133,18 @@ fn events_come_in_while_the_daemon_stops_and_none_is_half_handled() {
     let found = lab.successes();
     assert!(found.values().all(|count| *count == 1));
     assert!(found.keys().all(|(event, _)| found.contains_key(&(event.clone(), "all".into()))), "all listeners of it, or none");
+}
+
+#[test]
+fn a_stop_that_is_asked_for_at_the_control_socket_is_one_like_any_other() {
+    let lab = Lab::strict();
+    let mut daemon = lab.daemon();
+    let id = lab.trigger("one", &json!({ "sleep": 0.5 }));
+    until_true("it runs", || !lab.started().is_empty());
+    assert_eq!(lab.ask(&json!({ "command": "stop" })), Some(json!({ "stopping": true })));
+    // To ask again is no second signal.
+    lab.ask(&json!({ "command": "stop" }));
+    assert_eq!(daemon.wait().code(), Some(0));
+    assert!(daemon.processes().is_empty(), "left: {:?}", daemon.processes());
+    lab.assert_handled_once([&id], &["one", "all"]);
 }

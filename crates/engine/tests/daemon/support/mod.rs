@@ -205,6 +205,11 @@ impl Lab {
         self.start_command(more, |_| {})
     }
 
+    /// Starts one whose command is changed.
+    pub fn start_with(&self, change: impl FnOnce(&mut Command)) -> Daemon {
+        self.start_command(&[], change)
+    }
+
     fn start_command(&self, more: &[&str], change: impl FnOnce(&mut Command)) -> Daemon {
         self.start_by(&mut Command::new(application()), more, change)
     }
