@@ -5,6 +5,7 @@ use nix::sys::signal::Signal;
 use proletarier_engine::client::Confirm;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 const BOTH: [&str; 2] = ["one", "all"];
 
@@ -18,11 +19,18 @@ fn finish_all(clients: &mut [Flooding]) -> BTreeSet<String> {
     clients.iter_mut().flat_map(Flooding::finish_well).collect()
 }
 
-/// Waits until more was handled than is now.
-#[track_caller]
+/// Waits until more was handled than is now, or nothing has been for so long that the load is over: on a busy machine a kill may take as long as all of it.
 fn wait_progress(lab: &Lab) {
+    const OVER: Duration = Duration::from_secs(3);
     let before = lab.handled().len();
-    lab.wait_handled(before + 40);
+    let (mut last, mut at) = (before, Instant::now());
+    until_true("runs handled, or the load is over", || {
+        let handled = lab.handled().len();
+        if handled > last {
+            (last, at) = (handled, Instant::now());
+        }
+        handled >= before + 40 || at.elapsed() > OVER
+    });
 }
 
 /// Kills the process with this title, and waits until it is replaced and events are handled again.
