@@ -26,9 +26,8 @@ fn at_once(lab: &Lab, starts_with: &str) -> usize {
 }
 
 fn names(lab: &Lab) -> Vec<String> {
-    let names =
-        lab.status()["queues"].as_array().unwrap().iter().map(|queue| queue["name"].as_str().unwrap().to_owned()).collect();
-    names
+    let status = lab.status();
+    status["queues"].as_array().unwrap().iter().map(|queue| queue["name"].as_str().unwrap().to_owned()).collect()
 }
 
 fn run_four(publisher: &mut Publisher, prefix: &str) {
@@ -114,4 +113,18 @@ fn supervisor_and_broker_log_what_is_asked_for_by_now_and_name_what_waits_for_a_
     let words: Vec<_> = daemon.log().iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect();
     assert_eq!((daemon.logged(OVER).len(), daemon.logged(TAKES).len()), (1, 1), "{words:?}");
     assert!(!words.contains(&"the daemon stops".to_owned()), "{words:?}");
+}
+
+#[test]
+fn outcomes_are_judged_by_the_new_rules_and_dead_letters_kept_by_them() {
+    let lab = Lab::strict();
+    let mut daemon = lab.daemon();
+    renew(&lab, &daemon, &json!({ "retry": { "max_attempts": 1, "delay": 0.05 } }));
+    daemon.wait_logged(TAKES);
+    let dead = lab.trigger("one", &json!({ "always": "one" }));
+    until_true("it is dead", || lab.number("backlog.dead") == 1);
+    assert_eq!(lab.started().iter().filter(|run| run[0] == dead && run[1] == "one").count(), 1, "attempts");
+    renew(&lab, &daemon, &json!({ "dead": { "max": 0 } }));
+    until_true("it is gone", || lab.number("backlog.dead") == 0);
+    daemon.stop();
 }
