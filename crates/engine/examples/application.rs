@@ -7,7 +7,8 @@
 //!   where there is a file `<directory>/herald`, there is a listener `herald` of `proletarier.dead`. A worker that leaves writes a line to
 //!   `<directory>/left`: pid, when, why.
 //!   A file `<directory>/code` is the code, read once when the program starts: `two` has a listener `two` of `two`, `exit` ends with words
-//!   before the daemon runs, `hang` never gets there. `store`, `runtime_dir` and `role` run with another one.
+//!   before the daemon runs, `hang` never gets there. `store`, `runtime_dir` and `role` run with another one. A file
+//!   `<directory>/settings` has settings that replace those given, key by key.
 //! - `application trigger '<client settings>' <confirm> <name> <params>...` triggers an event for each of the params.
 //! - `application flood '<client settings>' '<what>'` triggers many, see [`Flood`], and tells on standard output what became of each.
 //!
@@ -329,6 +330,10 @@ fn run(settings: &str, directory: &str, role: Option<&str>) -> ! {
         "store" | "runtime_dir" => raw[&code] = PathBuf::from(directory).join("another").to_str().into(),
         "role" => role = Role::Broker,
         _ => {}
+    }
+    if let Ok(text) = std::fs::read_to_string(PathBuf::from(directory).join("settings")) {
+        let Value::Object(newer) = serde_json::from_str(&text).unwrap() else { panic!("no map: {text}") };
+        raw.as_object_mut().unwrap().extend(newer);
     }
     let settings = Settings::read(&raw).unwrap();
     let mut application =

@@ -6,19 +6,15 @@ use crate::runtime_dir::RuntimeDir;
 use crate::scoreboard::{self, Scoreboard};
 use crate::spool::SpoolOptions;
 use crate::store::{StoreLock, fleeting};
-use crate::succession::{self, Boot, Claim, Inheritance, Paper};
+use crate::succession::{self, Boot, Claim, Inheritance, Latest, Paper};
 use crate::ties::Ties;
 use crate::{Role, RunError, broker, client, clock, fork, identity, inherited, log, ownership, supervisor, worker, zygote};
 use proletarier_core::lifecycle::Plan;
-use proletarier_core::settings::{Renewed, Settings, Store};
+use proletarier_core::settings::{Settings, Store};
 use serde_json::Value;
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// Slots for each worker: those of generations that still finish what they are at, and of one that boots.
-const SLOTS_EACH: usize = 4;
-/// Slots beyond these: the dead ones that are being settled.
-const SPARE_SLOTS: usize = 8;
 /// How long a successor waits for the last processes of a daemon that has its store, beyond their grace.
 const STRAGGLERS: Duration = Duration::from_secs(5);
 /// Exit status of a broker that could not start.
@@ -26,12 +22,12 @@ const EXIT_SETUP: i32 = 1;
 
 struct Daemon<'a> {
     settings: Settings,
-    /// What it was started with, which tells what only a start changes.
-    first: Settings,
-    /// The same as it was written, for successors.
+    /// What it was started with, as it was written, for successors.
     paper: &'a Paper,
-    /// Of the generation judged last.
-    next: Option<Renewed>,
+    /// For a broker that runs.
+    latest: Latest,
+    /// Of the generation judged last, and as it was written.
+    next: Option<(Settings, String)>,
     role: Role,
     application: &'a mut dyn Application,
     runtime_dir: &'a RuntimeDir,
@@ -61,12 +57,16 @@ pub fn run(settings: Settings, raw: &Value, role: Role, application: &mut dyn Ap
         |error: &dyn std::fmt::Display| RunError::Setup(format!("can't set up {}: {error}", settings.runtime_dir.display()));
     let store_lock = lock_store(&settings, role)?;
     let estate = inherit(&runtime_dir, store_lock.is_some());
-    let slots = SLOTS_EACH * usize::from(settings.worker.pool_size.max) + SPARE_SLOTS;
+    let slots = succession::slots_for(&settings);
     let scoreboard = Scoreboard::create(runtime_dir.scoreboard(), slots).map_err(|error| setup(&error))?;
     ownership::hand_over(runtime_dir.scoreboard(), &settings.permissions).map_err(|error| setup(&error))?;
     let ties = Ties::new().map_err(|error| setup(&error))?;
     let paper = Paper::new(&settings.runtime_dir).map_err(|error| setup(&error))?;
-    paper.write(raw.to_string().as_bytes()).map_err(|error| setup(&error))?;
+    let latest =
+        Latest { paper: Paper::new(&settings.runtime_dir).map_err(|error| setup(&error))?, first: settings.clone(), slots };
+    for paper in [&paper, &latest.paper] {
+        paper.write(raw.to_string().as_bytes()).map_err(|error| setup(&error))?;
+    }
     let notifier = Notifier::take(clock::mono());
     warn_of_connections();
     application.title("proletarier: supervisor");
@@ -78,8 +78,8 @@ pub fn run(settings: Settings, raw: &Value, role: Role, application: &mut dyn Ap
     };
     let host = if role == Role::Worker { format!("{:016x}", clock::random()) } else { String::new() };
     let mut daemon = Daemon {
-        first: settings.clone(),
         paper: &paper,
+        latest,
         next: None,
         settings,
         role,
@@ -130,13 +130,10 @@ fn become_zygote(
     let handed = claim.inheritance.clone();
     let scoreboard = Scoreboard::open(&handed.scoreboard).map_err(|error| setup(&error))?;
     identity::assume(&settings.permissions)?;
-    let most = (scoreboard.slots().count().saturating_sub(SPARE_SLOTS) / 2).max(1);
-    let pool = &mut settings.worker.pool_size;
-    if usize::from(pool.max) > most {
+    let wanted = settings.worker.pool_size.max;
+    if let Some(room) = succession::fit_pool(&mut settings, scoreboard.slots().count()) {
         let words = "worker.pool_size is more than this daemon has room for until it is started anew";
-        log::line(Level::Warning, words, &[("worker.pool_size", &pool.max), ("room_for", &most)]);
-        pool.max = u16::try_from(most).unwrap_or(u16::MAX);
-        pool.min = pool.min.min(pool.max);
+        log::line(Level::Warning, words, &[("worker.pool_size", &wanted), ("room_for", &room)]);
     }
     warn_of_connections();
     let (number, generation) = (handed.number, handed.generation);
@@ -244,23 +241,28 @@ impl supervisor::Children for Daemon<'_> {
         Boot::start(line, inheritance.with(self.ties, locks, self.paper.descriptor()))
     }
 
-    fn judge(&mut self, role: &str, settings: &Value) -> Result<(), String> {
+    fn judge(&mut self, role: &str, raw: &Value) -> Result<(), String> {
         if role != self.role.word() {
             return Err(format!("role: a reload can't change it from '{}' to '{role}'", self.role.word()));
         }
-        let new = Settings::read(settings).map_err(|error| error.to_string())?;
-        let renewed = self.first.renewed(new)?;
+        let new = Settings::read(raw).map_err(|error| error.to_string())?;
+        let renewed = self.latest.holding(new)?;
         if !renewed.kept.is_empty() {
             let words = "settings that only a start of the daemon changes stay as they are until then";
             log::line(Level::Warning, words, &[("settings", &renewed.kept.join(", "))]);
         }
-        self.next = Some(renewed);
+        self.next = Some((renewed.settings, raw.to_string()));
         Ok(())
     }
 
     fn took_over(&mut self, generation: u32) -> (u64, u64) {
-        if let Some(next) = self.next.take() {
-            self.settings = next.settings;
+        if let Some((settings, raw)) = self.next.take() {
+            log::configure(&settings.log);
+            self.settings = settings;
+            if let Err(error) = self.latest.paper.write(raw.as_bytes()) {
+                let words = "the broker can't be told the new settings: it goes on with those that it has";
+                log::line(Level::Error, words, &[("error", &error)]);
+            }
         }
         self.application.title(&format!("proletarier: supervisor (generation {generation})"));
         (micros(self.settings.worker.grace), micros(self.settings.worker.boot_timeout))
@@ -269,11 +271,12 @@ impl supervisor::Children for Daemon<'_> {
     fn broker(&mut self, epoch: u64) -> Infallible {
         self.begin_child("proletarier: broker");
         let mut keep = self.ties.descriptors();
-        keep.push(self.runtime_dir.descriptor());
+        keep.extend([self.runtime_dir.descriptor(), self.latest.paper.descriptor()]);
         keep.extend(self.store_lock.map(StoreLock::descriptor));
         fork::close_inherited(&keep);
         let post = broker::Post {
-            settings: &self.settings,
+            settings: self.settings.clone(),
+            latest: &self.latest,
             scoreboard: self.scoreboard,
             ties: self.ties,
             epoch,

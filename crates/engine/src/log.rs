@@ -5,17 +5,14 @@ use proletarier_core::settings;
 use serde_json::{Map, Value};
 use std::fmt::{Display, Write as _};
 use std::io::{IsTerminal, Write as _};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::SystemTime;
 
-struct Config {
-    least: Level,
-    json: bool,
-}
+/// The least level, as a number.
+static LEAST: AtomicU8 = AtomicU8::new(Level::Info as u8);
+static JSON: AtomicBool = AtomicBool::new(false);
 
-static CONFIG: OnceLock<Config> = OnceLock::new();
-
-/// Sets form and least level, once a daemon, before it forks.
+/// Sets form and least level of this process, and of those that it forks.
 pub fn configure(log: &settings::LogSettings) {
     let json = match log.format {
         settings::LogFormat::Auto => !std::io::stderr().is_terminal(),
@@ -28,17 +25,18 @@ pub fn configure(log: &settings::LogSettings) {
         settings::Level::Warning => Level::Warning,
         _ => Level::Error,
     };
-    let _ = CONFIG.set(Config { least, json });
+    LEAST.store(least as u8, Ordering::Relaxed);
+    JSON.store(json, Ordering::Relaxed);
 }
 
 /// Writes one line. Fields are name and value pairs; a value that is a number stays one in JSON.
 pub fn line(level: Level, message: &str, fields: &[(&str, &dyn Display)]) {
-    let config = CONFIG.get_or_init(|| Config { least: Level::Info, json: false });
-    if level < config.least {
+    if (level as u8) < LEAST.load(Ordering::Relaxed) {
         return;
     }
     let time = humantime::format_rfc3339_millis(SystemTime::now());
-    let mut line = if config.json { json(&time, level, message, fields) } else { text(&time, level, message, fields) };
+    let mut line =
+        if JSON.load(Ordering::Relaxed) { json(&time, level, message, fields) } else { text(&time, level, message, fields) };
     line.push('\n');
     // One write, so that lines of several processes do not mix. A log that can't be written to has nobody to tell.
     let _ = std::io::stderr().lock().write_all(line.as_bytes());

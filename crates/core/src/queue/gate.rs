@@ -42,6 +42,12 @@ impl Gate {
         Self { limits, waiting: 0, bytes: 0, overfull: false, refusal: None }
     }
 
+    /// Other limits from now on. What waits is measured by them at once.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.close_if_full();
+    }
+
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }

@@ -75,7 +75,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use worker::Worker;
 
-/// What the queue is told once.
+/// What the queue goes by.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// For listeners that have no policy of their own.
@@ -200,6 +200,17 @@ impl Queue {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.gate = Gate::new(limits);
         self
+    }
+
+    /// Other rules from now on, as a reload has them: for outcomes that come, and events that are triggered. What is to be tried again keeps its time.
+    pub const fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// Other limits from now on. Dead letters are looked through with the next sweep, which is due.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.gate.set_limits(limits);
+        self.sweep_at = letters::AT_ONCE;
     }
 
     /// The same with the unique keys of what a durable backlog kept: of each delivery that is not settled and not dead, with its event's id.

@@ -14,6 +14,7 @@ mod notices;
 mod paused;
 mod peers;
 mod pull;
+mod renew;
 mod scaling;
 mod shelf;
 mod staff;
@@ -24,6 +25,7 @@ use crate::log;
 use crate::runtime_dir;
 use crate::scoreboard::{Scoreboard, State};
 use crate::signals::Signals;
+use crate::succession::Latest;
 use crate::ties::Ties;
 use crate::transport::{Socket, Source, Transport, wait};
 use crate::{RunError, fork, identity};
@@ -38,7 +40,7 @@ use paused::PausedFile;
 use peers::Peers;
 use proletarier_core::backlog::Backlog;
 use proletarier_core::lanes::Lanes;
-use proletarier_core::queue::{Effects, Queue, Rules, WorkerId};
+use proletarier_core::queue::{Effects, Queue, WorkerId};
 use proletarier_core::scaling::Scaling;
 use proletarier_core::settings::{Endpoint, Settings};
 use proletarier_core::time::{Mono, Wall};
@@ -58,7 +60,9 @@ const CONTROL_ROOM: usize = 1024 * 1024;
 /// What a broker is given.
 pub struct Post<'a> {
     /// The daemon's settings.
-    pub settings: &'a Settings,
+    pub settings: Settings,
+    /// Those that hold when the supervisor says that they have changed.
+    pub latest: &'a Latest,
     /// Shared with the workers of this machine.
     pub scoreboard: &'a Scoreboard,
     /// To the other processes.
@@ -128,7 +132,8 @@ const SYNC_AT_LAST: u64 = 5_000_000;
 /// # Errors
 /// When its sockets can't be bound.
 pub fn run(post: Post<'_>) -> Result<i32, RunError> {
-    let signals = Signals::catch(&[Signal::SIGTERM]).map_err(|error| RunError::Setup(error.to_string()))?;
+    // SIGHUP: the supervisor says that there are new settings.
+    let signals = Signals::catch(&[Signal::SIGTERM, Signal::SIGHUP]).map_err(|error| RunError::Setup(error.to_string()))?;
     let transport = Transport::new();
     let mut broker = Broker::open(post, &transport)?;
     broker.post.scoreboard.set_broker_ready(broker.post.epoch);
@@ -142,7 +147,7 @@ pub fn run(post: Post<'_>) -> Result<i32, RunError> {
 
 impl<'a> Broker<'a> {
     fn open(post: Post<'a>, transport: &Transport) -> Result<Self, RunError> {
-        let settings = post.settings;
+        let settings = &post.settings;
         let bind = |endpoint: &Endpoint, largest: usize| {
             runtime_dir::make_way(endpoint, settings)?;
             let socket = transport
@@ -164,11 +169,12 @@ impl<'a> Broker<'a> {
         for endpoint in endpoints(settings) {
             runtime_dir::set_mode(endpoint, settings)?;
         }
-        let rules = Rules { retry: settings.retry, max_message: settings.broker.max_message_size };
         let alive: Vec<_> = post.scoreboard.slots().filter(|(_, slot)| slot.state() == State::Working).collect();
         let (lanes, paused) = (Lanes::new(settings.queues.clone()), PausedFile::of(settings));
-        let mut queue =
-            Queue::new(rules).with_limits(load::limits(settings)).with_lanes(lanes.clone()).with_paused(paused.read());
+        let mut queue = Queue::new(renew::rules(settings))
+            .with_limits(load::limits(settings))
+            .with_lanes(lanes.clone())
+            .with_paused(paused.read());
         let mut kept = shelf::open(settings, post.epoch)?;
         kept.backlog.sort(lanes);
         if !alive.is_empty() && !kept.backlog.capabilities().survives_broker {
@@ -211,6 +217,8 @@ impl<'a> Broker<'a> {
     fn serve(&mut self, signals: &Signals) {
         // What died while no broker was there to be told.
         self.settle_graves();
+        // What was said before this process could hear it.
+        self.renew();
         let mut orphaned_until = None;
         loop {
             self.keep_and_say();
@@ -242,6 +250,10 @@ impl<'a> Broker<'a> {
             if arrivals {
                 self.watch_the_door();
             }
+            let signalled = if told { signals.take() } else { Vec::new() };
+            if signalled.contains(&Signal::SIGHUP) {
+                self.renew();
+            }
             let now = clock::now();
             self.post.scoreboard.beat(now.mono);
             self.queue.handle_tick(now, &mut self.effects);
@@ -249,7 +261,7 @@ impl<'a> Broker<'a> {
             self.expire_leases(now);
             self.count_recovery(now.mono);
             self.scale(now.mono);
-            if told && signals.take().contains(&Signal::SIGTERM) {
+            if signalled.contains(&Signal::SIGTERM) {
                 break;
             }
             if life && self.post.ties.life.is_cut() {
@@ -316,7 +328,7 @@ impl<'a> Broker<'a> {
             let words = "the store is in memory, and what is in it ends with the broker";
             log::line(Level::Warning, words, &[("waiting", &left), ("dead", &counts.dead)]);
         }
-        for path in endpoints(self.post.settings).filter_map(Endpoint::socket_path) {
+        for path in endpoints(&self.post.settings).filter_map(Endpoint::socket_path) {
             let _ = std::fs::remove_file(path);
         }
     }

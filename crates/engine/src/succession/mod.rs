@@ -16,9 +16,11 @@
 mod boot;
 mod command_line;
 mod inheritance;
+mod latest;
 mod paper;
 
 pub use boot::{Boot, Heard};
 pub use command_line::{CommandLine, capture, captured};
 pub use inheritance::{Claim, Inheritance, take};
+pub use latest::{Latest, fit_pool, slots_for};
 pub use paper::Paper;

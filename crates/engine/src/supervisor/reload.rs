@@ -93,6 +93,10 @@ impl Supervisor<'_> {
         self.generation = boot.generation;
         let (grace, longest) = self.children.took_over(boot.generation);
         self.lifecycle.set_times(grace, longest);
+        // It runs on, and looks at what is new.
+        if let Some((pid, _)) = self.broker {
+            fork::signal(pid, Signal::SIGHUP);
+        }
         log::line(Level::Info, "a generation has taken over", &[("generation", &boot.generation), ("zygote", &boot.pid)]);
     }
 

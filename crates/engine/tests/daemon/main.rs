@@ -21,6 +21,7 @@ mod overload;
 mod pool;
 mod queues;
 mod reload;
+mod renew;
 mod service;
 mod spooling;
 mod stop;
