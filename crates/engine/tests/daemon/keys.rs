@@ -17,7 +17,8 @@ fn publish(lab: &Lab, keys: usize, events: usize, name: &str, (fails, sleep): (&
         let ids: Vec<_> = (0..keys).map(|key| (format!("{key}-{number}"), format!("key {key}"))).collect();
         let failing = format!("{{\"throw\":\"{fails}\",\"sleep\":{sleep}}}");
         let well = format!("{{\"sleep\":{sleep}}}");
-        let params = |key: usize| if (key * 31 + number * 17).is_multiple_of(FAILS) { failing.as_bytes() } else { well.as_bytes() };
+        let params =
+            |key: usize| if (key * 31 + number * 17).is_multiple_of(FAILS) { failing.as_bytes() } else { well.as_bytes() };
         let records: Vec<_> = (0..)
             .zip(&ids)
             .map(|(place, (id, key))| Record { key: Some(key), params: params(place), ..event(id, name) })
