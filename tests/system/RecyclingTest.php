@@ -34,7 +34,8 @@ final class RecyclingTest extends TestCase
         $daemon = (new Daemon(['worker' => ['pool_size' => 3, 'max_events' => 100]]))->start();
         $client = $daemon->client();
         foreach (range(1, 3_000) as $number) {
-            $client->trigger('one', ['n' => $number]);
+            // Long enough for a replacement to boot before all of it is over.
+            $client->trigger('one', ['n' => $number, 'sleep' => 0.002]);
         }
         $handled = $daemon->awaitHandled(3_000, 30);
         self::assertCount(3_000, array_unique(array_column(array_column($handled, 'params'), 'n')));
