@@ -3,7 +3,7 @@
 /**
  * Measures what order by key costs: the same events with no key, and with a hundred keys in turn, to two workers.
  *
- *     php bench/keys.php <extension.so> [events] [rounds]
+ *     php bench/keys.php <extension.so> [events] [rounds] [microseconds that the listener works]
  *
  * Prints medians, and the ratio of events with keys to those without.
  */
@@ -21,8 +21,13 @@ if (extension_loaded('proletarier')) {
     [, $role, $directory, $key] = $argv;
     if ($role === 'daemon') {
         $counter = new Counter((int) $key);
+        $work = 1_000 * (int) $argv[4];
         exit(\proletarier_run(
-            ['counted' => ['event' => 'order.placed', 'listener' => static function ($event) use ($counter): void {
+            ['counted' => ['event' => 'order.placed', 'listener' => static function ($event) use ($counter, $work): void {
+                $until = hrtime(true) + $work;
+                while ($work > 0 && hrtime(true) < $until) {
+                    continue;
+                }
                 $counter->add();
             }]],
             [
@@ -53,7 +58,7 @@ $command = [PHP_BINARY, '-d', "extension=$extension", __FILE__];
 $counter = new Counter($memory = getmypid());
 $counter->reset();
 $nothing = [['file', '/dev/null', 'r'], ['file', '/dev/null', 'w'], STDERR];
-$daemon = proc_open([...$command, 'daemon', $directory, (string) $memory], $nothing, $pipes);
+$daemon = proc_open([...$command, 'daemon', $directory, (string) $memory, $argv[4] ?? '0'], $nothing, $pipes);
 $rates = ['none' => [], 'keys' => []];
 for ($round = 0; $round <= $rounds; $round++) {
     foreach (array_keys($rates) as $how) {
