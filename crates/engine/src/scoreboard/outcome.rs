@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
 /// Room for why a reload failed, in bytes.
 pub const MAX_ERROR: usize = 4_000;
 
+/// Writing takes microseconds: after so many readings, with a turn for others between, the writer is taken for dead.
+const TRIES: usize = 1_000;
+
 /// The last reload that ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReloadOutcome {
@@ -63,15 +66,17 @@ impl Scoreboard {
     #[must_use]
     pub fn reload_outcome(&self) -> ReloadOutcome {
         let place = &self.head().outcome;
-        loop {
+        for _ in 0..TRIES {
             let before = place.version.load(Ordering::Acquire);
             let outcome = place.read();
             fence(Ordering::Acquire);
-            // A supervisor that was killed while it wrote writes no more: what there is has to do.
-            if before % 2 == 1 || before == place.version.load(Ordering::Relaxed) {
+            if before.is_multiple_of(2) && before == place.version.load(Ordering::Relaxed) {
                 return outcome;
             }
+            std::thread::yield_now();
         }
+        // A supervisor that was killed while it wrote writes no more: what there is has to do.
+        place.read()
     }
 
     /// The supervisor tells what became of a reload.
@@ -100,5 +105,33 @@ mod tests {
             let expected = error.map(|error| error.chars().take(2_000).collect::<String>());
             assert_eq!(read.error, expected);
         }
+    }
+
+    #[test]
+    fn what_is_read_while_it_is_written_is_of_one_reload() {
+        let directory = tempfile::tempdir().unwrap();
+        let board = &Scoreboard::create(&directory.path().join("scoreboard"), 1).unwrap();
+        let outcome = |asked: u32| ReloadOutcome { asked, generation: asked, error: Some(asked.to_string().repeat(300)) };
+        board.set_reload_outcome(&outcome(1));
+        let reads = &AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                for asked in 1..=2_000 {
+                    let before = reads.load(Ordering::Relaxed);
+                    board.set_reload_outcome(&outcome(asked));
+                    // A reload lasts longer than a look at it: the next one comes when somebody has looked.
+                    let mut left = 100;
+                    while reads.load(Ordering::Relaxed) == before && left > 0 {
+                        left -= 1;
+                        std::thread::yield_now();
+                    }
+                }
+            });
+            while !writer.is_finished() {
+                let read = board.reload_outcome();
+                assert_eq!(read, outcome(read.asked));
+                reads.fetch_add(1, Ordering::Relaxed);
+            }
+        });
     }
 }
